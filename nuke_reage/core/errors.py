@@ -129,7 +129,8 @@ def error_from_dict(data: Mapping[str, Any]) -> ReageError:
         ValueError: the object does not describe an error.
     """
     area, _, slug = str(data.get("code", "")).partition(".")
-    classes = {cls.area: cls for cls in (ReageError, *ReageError.__subclasses__())}
+    kinds: list[type[ReageError]] = [ReageError, *ReageError.__subclasses__()]
+    classes = {kind.area: kind for kind in kinds}
     if area not in classes or not _SLUG.match(slug):
         raise ValueError(f"not an error of this protocol: {dict(data)!r}")
     return classes[area](slug, str(data.get("message", "")), str(data.get("hint", "")))

@@ -1,0 +1,181 @@
+"""What can be set for a shot: one frozen dataclass for each subject.
+
+The gizmo's knobs, the command line's flags and the job file's keys are all names for these fields; the table that
+ties them together is :mod:`nuke_reage.core.knobs`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nuke_reage.core.errors import UsageError
+from nuke_reage.core.strict import nearest
+
+__all__ = [
+    "LAYERS",
+    "ColourSettings",
+    "CompSettings",
+    "FaceSettings",
+    "MaskSettings",
+    "ModelSettings",
+    "OutputSettings",
+    "PlateSettings",
+]
+
+LAYERS = ("delta", "mask", "comp")
+"""The parts that a bake can write, in the order of the file."""
+
+_CHOICES = {
+    "precision": ("exact", "fast"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "backend": ("auto", "torch", "openvino", "onnxruntime"),
+    "tiling": ("single", "windows"),
+    "compression": ("zips", "zip", "piz", "dwaa", "none"),
+}
+
+
+def _choose(name: str, value: str) -> None:
+    if value not in _CHOICES[name]:
+        raise UsageError("bad-setting", f"{name} cannot be {value!r}.", nearest(value, _CHOICES[name]))
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError("bad-setting", f"{name} cannot be {value:g}.", f"Use a value from {low:g} to {high:g}.")
+
+
+@dataclass(frozen=True)
+class PlateSettings:
+    """The picture to work on.
+
+    Args:
+        path: ``shot.####.exr``, ``shot.%04d.exr``, a still or a movie.
+        colorspace: OCIO space of its pixels; empty = ``scene_linear`` for EXR, sRGB for other files.
+        ocio_config: an OCIO config file or ``ocio://`` name; empty = ``$OCIO``, else the built-in ACES config.
+        layer: EXR layer or part to read; empty = the main RGB channels.
+    """
+
+    path: str
+    colorspace: str = ""
+    ocio_config: str = ""
+    layer: str = ""
+
+
+@dataclass(frozen=True)
+class FaceSettings:
+    """Which face, and how it is followed.
+
+    Args:
+        track: trackfile; empty = one beside the output, made when it is missing or stale.
+        select: ``largest``, a face's number in the trackfile, or ``X,Y`` in plate pixels from the top left.
+        detector: face backend by name.
+        smoothing: strength of the whole-shot smoothing, 0 = off, 1 = usual, up to 10.
+        max_gap: frames without a detection that are filled by interpolation.
+    """
+
+    track: str = ""
+    select: str = "largest"
+    detector: str = "mediapipe"
+    smoothing: float = 1.0
+    max_gap: int = 12
+
+    def __post_init__(self) -> None:
+        _within("smoothing", self.smoothing, 0.0, 10.0)
+        _within("max_gap", self.max_gap, 0, 1000)
+
+
+@dataclass(frozen=True)
+class ColourSettings:
+    """How the plate's light is shown to the network.
+
+    Args:
+        auto_exposure: bring the face to the brightness that the network knows, one gain for the whole shot.
+        exposure_stops: stops on top of that, -10 to 10.
+        white_gain: red, green, blue gains on linear light, for strongly tinted plates.
+    """
+
+    auto_exposure: bool = True
+    exposure_stops: float = 0.0
+    white_gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        _within("exposure_stops", self.exposure_stops, -10.0, 10.0)
+        for gain in self.white_gain:
+            _within("white_gain", gain, 0.01, 100.0)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which network, and where it runs.
+
+    Args:
+        name: name in the registry, or a descriptor or weights file.
+        precision: ``exact`` = float32; ``fast`` = bfloat16 or float16 where the machine has them.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        backend: ``auto``, ``torch``, ``openvino`` or ``onnxruntime``.
+        tiling: ``single`` = one pass over the face; ``windows`` = the published nine windows, slow, as reference.
+    """
+
+    name: str = "fran-lite"
+    precision: str = "exact"
+    device: str = "auto"
+    backend: str = "auto"
+    tiling: str = "single"
+
+    def __post_init__(self) -> None:
+        for name in ("precision", "device", "backend", "tiling"):
+            _choose(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """The soft face mask, in units of the face's size.
+
+    Args:
+        expand: moves the edge outwards, -0.5 to 0.5.
+        feather: width of the soft edge, 0.005 to 1.
+    """
+
+    expand: float = 0.0
+    feather: float = 0.12
+
+    def __post_init__(self) -> None:
+        _within("expand", self.expand, -0.5, 0.5)
+        _within("feather", self.feather, 0.005, 1.0)
+
+
+@dataclass(frozen=True)
+class CompSettings:
+    """The finished picture: ``plate + gain * mask * delta``.
+
+    Args:
+        gain: 0 = the plate, 1 = as the network says, -5 to 5.
+    """
+
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        _within("gain", self.gain, -5.0, 5.0)
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """The files to write.
+
+    Args:
+        path: sequence, still or movie to write; an EXR name gets layers, any other the finished picture.
+        layers: parts of the EXR, of :data:`LAYERS`.
+        compression: EXR compression.
+    """
+
+    path: str
+    layers: tuple[str, ...] = ("delta", "mask")
+    compression: str = "zips"
+
+    def __post_init__(self) -> None:
+        _choose("compression", self.compression)
+        if not self.layers:
+            raise UsageError("bad-layers", "No layer is asked for.", f"Choose of {', '.join(LAYERS)}.")
+        for layer in self.layers:
+            if layer not in LAYERS:
+                raise UsageError("bad-layers", f"There is no layer {layer!r}.", nearest(layer, LAYERS))
