@@ -1,0 +1,1 @@
+"""Networks: what they are, where their weights are and how they run."""

@@ -1,0 +1,66 @@
+"""The networks that a descriptor can name.
+
+To add one: write the module, then one entry in :func:`architecture`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from nuke_reage.core.errors import ModelError
+from nuke_reage.core.strict import nearest
+from nuke_reage.models import fran
+
+__all__ = ["Architecture", "architecture"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A family of networks that share code and differ in width.
+
+    Attributes:
+        name: as in descriptors.
+        build: width → network with arbitrary weights, whose ``forward(x, window)`` is that of
+            :class:`nuke_reage.models.fran.FranNet`.
+        layout: width → names and shapes of the state dict.
+        width_key: the tensor whose first dimension is the width.
+        receptive_radius_px: how far away an input pixel can matter; a multiple of 16.
+    """
+
+    name: str
+    build: Callable[[int], fran.FranNet]
+    layout: Callable[[int], Mapping[str, tuple[int, ...]]]
+    width_key: str
+    receptive_radius_px: int
+
+    def width_of(self, state: Mapping[str, torch.Tensor]) -> int:
+        """The width of the network that these tensors belong to.
+
+        Raises:
+            ModelError: ``wrong-architecture``; they belong to another network.
+        """
+        tensor = state.get(self.width_key)
+        if tensor is None or tensor.ndim != 4:
+            raise ModelError(
+                "wrong-architecture",
+                f"These weights hold no {self.width_key!r}, so they are not of the {self.name!r} network.",
+                "Give the state dict of a network of this architecture.",
+            )
+        return int(tensor.shape[0])
+
+
+def architecture(name: str) -> Architecture:
+    """Find an architecture by the name in a descriptor.
+
+    Raises:
+        ModelError: ``unknown-architecture``.
+    """
+    known = {
+        "fran": Architecture("fran", fran.FranNet, fran.layout, "init_conv.0.weight", fran.RECEPTIVE_RADIUS_PX),
+    }
+    if name not in known:
+        raise ModelError("unknown-architecture", f"There is no architecture {name!r}.", nearest(name, known))
+    return known[name]

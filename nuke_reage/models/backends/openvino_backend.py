@@ -1,0 +1,80 @@
+"""OpenVINO on the CPU: the fastest of the three there, on Intel and on AMD."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import openvino as ov
+import torch
+
+from nuke_reage.models.backends.base import Ages, CompiledCache, Image, pack_input, unpack_delta
+from nuke_reage.models.backends.openvino_graph import deep_graph, surface_graph, whole_graph
+from nuke_reage.models.descriptor import ModelDescriptor
+from nuke_reage.models.fran import FranNet, PixelWindow, decoder_plan, grow
+from nuke_reage.models.staged import split_for_half
+
+__all__ = ["OpenVinoPredictor"]
+
+
+class OpenVinoPredictor:
+    """Runs the network with OpenVINO, compiled once for each canvas shape and window.
+
+    Args:
+        net: the network, float32.
+        descriptor: of the model.
+        precision: ``"exact"`` = float32; ``"fast"`` = the deep stage in bfloat16 where the CPU has it.
+        threads: of the CPU; None = OpenVINO decides.
+    """
+
+    def __init__(
+        self,
+        net: FranNet,
+        descriptor: ModelDescriptor,
+        *,
+        precision: Literal["exact", "fast"],
+        threads: int | None = None,
+    ) -> None:
+        self.descriptor = descriptor
+        self._net = net.eval().requires_grad_(False)
+        self._core = ov.Core()
+        self._bfloat16 = precision == "fast" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.name = f"openvino cpu {'bf16' if self._bfloat16 else 'fp32'}"
+        self._options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+        if threads is not None:
+            self._options["INFERENCE_NUM_THREADS"] = threads
+        self._compiled: CompiledCache[tuple[Any, ...]] = CompiledCache()
+
+    def predict(
+        self, rgb: Image, source_age: Ages, target_age: Ages, *, window: tuple[slice, slice] | None = None
+    ) -> Image:
+        """See :meth:`nuke_reage.models.backends.base.Predictor.predict`."""
+        packed, asked = pack_input(rgb, source_age, target_age, window)
+        key = (packed.shape[2], packed.shape[3], asked)
+        stages = self._compiled.get(key, lambda: self._compile(*key))
+        if not self._bfloat16:
+            return unpack_delta(_run(stages[0], packed))
+        split = split_for_half(torch.from_numpy(packed), torch.bfloat16).numpy()
+        level_one = _run(stages[0], split)
+        seen = grow(decoder_plan(*key)[0].here, 2, packed.shape[2], packed.shape[3])
+        around = np.ascontiguousarray(packed[:, :, seen[0] : seen[1], seen[2] : seen[3]])
+        return unpack_delta(_run(stages[1], around, level_one))
+
+    def _compile(self, height: int, width: int, asked: PixelWindow) -> tuple[Any, ...]:
+        if not self._bfloat16:
+            return (self._request(whole_graph(self._net, height, width, asked), "f32"),)
+        return (
+            self._request(deep_graph(self._net, height, width, asked), "bf16"),
+            self._request(surface_graph(self._net, height, width, asked), "f32"),
+        )
+
+    def _request(self, graph: Any, precision: str) -> Any:
+        options = {**self._options, "INFERENCE_PRECISION_HINT": precision}
+        return self._core.compile_model(graph, "CPU", options).create_infer_request()
+
+
+def _run(request: Any, *inputs: Image) -> Image:
+    # Neither copied in nor out: the tensors are only alive until the request runs again.
+    results = request.infer(list(inputs), share_inputs=True, share_outputs=True)
+    delta: Image = results[0]
+    return delta

@@ -1,0 +1,42 @@
+"""Weights made by a formula, so that networks and backends can be checked and timed without any download.
+
+Parameter number k (in the order of the state dict, blur kernels left out), element i:
+
+    value = gain · (2 · frac(sin(12.9898 i + 78.233 k + 0.5) · 43758.5453) − 1)
+
+with gain = √(6 / fan-in) for weights and 0.05 for biases, in float64, rounded to float32 at the end.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from nuke_reage.models.fran import layout
+
+__all__ = ["formula_state_dict"]
+
+
+def formula_state_dict(width: int) -> dict[str, torch.Tensor]:
+    """A complete state dict of the FRAN network of that width, float32."""
+    row = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    blur = torch.outer(row, row) / 64.0
+    state: dict[str, torch.Tensor] = {}
+    number = 0
+    for key, shape in layout(width).items():
+        if key.endswith(".filt"):
+            state[key] = blur.expand(shape).clone()
+            continue
+        if key.endswith(".bias"):
+            gain = 0.05
+        elif key.endswith("blur_upsample.0.weight"):
+            gain = math.sqrt(6.0 / shape[0])
+        else:
+            gain = math.sqrt(6.0 / math.prod(shape[1:]))
+        noise = np.sin(12.9898 * np.arange(math.prod(shape), dtype=np.float64) + 78.233 * number + 0.5) * 43758.5453
+        values = gain * (2.0 * (noise - np.floor(noise)) - 1.0)
+        state[key] = torch.from_numpy(values.astype(np.float32).reshape(shape))
+        number += 1
+    return state
