@@ -116,15 +116,15 @@ def fill_nonfinite(image: FloatArray) -> FloatArray:
     """
     if all_finite(image):
         return image
-    sound = np.isfinite(image) if image.ndim == 2 else np.isfinite(image).all(axis=2)
-    filled = image.copy()
+    sound = np.asarray(np.isfinite(image) if image.ndim == 2 else np.isfinite(image).all(axis=2))
+    filled: FloatArray = image.copy()
     filled[~sound] = 0
     known = sound.astype(np.float32)
     radius_px = 1
     while sound.any() and not sound.all():
         size = (2 * radius_px + 1, 2 * radius_px + 1)
         weight = cv2.blur(known, size, borderType=cv2.BORDER_CONSTANT)
-        total = cv2.blur(np.asarray(filled), size, borderType=cv2.BORDER_CONSTANT)
+        total = cv2.blur(filled, size, borderType=cv2.BORDER_CONSTANT)
         # Half a pixel's share tells a weight from the rounding of a running sum.
         reached = ~sound & (weight > 0.5 / (size[0] * size[1]))
         share = weight[reached] if image.ndim == 2 else weight[reached][:, None]

@@ -28,7 +28,7 @@ _CHUNK_PX = 16384
 
 @dataclass(frozen=True)
 class DisplayCurve:
-    """sRGB up to a knee, a logarithmic shoulder above it, mirrored at 0; smooth, and invertible for every finite value.
+    """sRGB up to a knee, a logarithmic shoulder above it, mirrored at 0; smooth and invertible, up to 1e38.
 
     ====================  =====================================================================================
     0.0031308 and below   ``12.92 x`` (IEC 61966-2-1)
@@ -70,7 +70,7 @@ class DisplayCurve:
         """Linear Rec.709 light to encoded values.
 
         Args:
-            linear: any shape, any finite value; NaN stays NaN.
+            linear: any shape, up to 1e38 in size; NaN stays NaN.
 
         Returns:
             float32 of the same shape, sRGB-like, 0..1 for ordinary light.
@@ -98,7 +98,8 @@ class DisplayCurve:
             result += np.float32(12.92) * np.float32(self._TOE)
         if high > self.knee:
             above = np.maximum(size - np.float32(self.knee), 0)
-            above *= np.float32(self._slope / self.shoulder)
+            with np.errstate(over="ignore"):
+                above *= np.float32(self._slope / self.shoulder)
             result += np.log1p(above) * np.float32(self.shoulder)
         return _signed(result, values)
 

@@ -1,9 +1,9 @@
 """Resampling between plate and canvas, sub-pixel exact.
 
-``cv2.warpAffine`` and ``cv2.remap`` round every position to 1/32 pixel, and their cubic kernel (a = -0.75) does not even
-keep a ramp straight: a wave of 0.12 cycles per pixel comes out wrong by up to 2.2 % of its range (linear 2.8 %, Lanczos
-0.8 %), in a pattern that crawls when a face moves by less than that.  So the map is split here into steps that move
-samples along one axis only:
+``cv2.warpAffine`` and ``cv2.remap`` round every position to 1/32 pixel, and their cubic kernel (a = -0.75) does not
+even keep a ramp straight: a wave of 0.12 cycles per pixel comes out wrong by up to 2.2 % of its range (linear 2.8 %,
+Lanczos 0.8 %), in a pattern that crawls when a face moves by less than that.  So the map is split here into steps that
+move samples along one axis only:
 
 * both axes are scaled and shifted to the target's pitch, with a filter that widens when the picture shrinks;
 * the rotation, after whole quarter turns, is three shears (A. W. Paeth, "A fast algorithm for general raster
