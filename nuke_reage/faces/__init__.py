@@ -1,0 +1,3 @@
+"""Faces: find them, follow them through a shot, make them steady and write the trackfile."""
+
+__all__: list[str] = []
