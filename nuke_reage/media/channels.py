@@ -58,7 +58,8 @@ class ChannelRef:
         index: index of the channel in that part, in the reader's order.
         layer: the layer it belongs to, from its prefix or its part's name; empty for the main layer.
         base: name without the layer.
-        name: name that is unique in the file.
+        is_prefixed: whether the layer stands in the channel's own name, not only in its part's.
+        name: name that is unique in the file, with the layer where it is not the main one.
         sample_format: for example ``half``.
     """
 
@@ -66,6 +67,7 @@ class ChannelRef:
     index: int
     layer: str
     base: str
+    is_prefixed: bool
     name: str
     sample_format: str
 
@@ -103,9 +105,11 @@ def list_channels(parts: Sequence[PartNames]) -> tuple[ChannelRef, ...]:
         for index, (full, sample_format) in enumerate(zip(part.channels, part.formats, strict=True)):
             prefix, _, base = full.rpartition(".")
             layer = prefix or part_layer
-            name = full if full not in seen else f"{part.name or part_index}.{full}"
+            name = full if prefix or layer.lower() in _MAIN_LAYERS else f"{layer}.{base}"
+            if name in seen:
+                name = f"{part.name or part_index}.{full}"
             seen.add(name)
-            found.append(ChannelRef(part_index, index, layer, base, name, sample_format))
+            found.append(ChannelRef(part_index, index, layer, base, bool(prefix), name, sample_format))
     return tuple(found)
 
 
@@ -140,7 +144,7 @@ def choose_colour(channels: Sequence[ChannelRef], layer: str | None, path: objec
         for name, picture in pictures.items():
             if name.lower() == main:
                 return picture
-    first_part = [picture for picture in pictures.values() if picture.red.part == 0 and "." not in picture.red.name]
+    first_part = [picture for picture in pictures.values() if picture.red.part == 0 and not picture.red.is_prefixed]
     candidates = first_part or list(pictures.values())
     if len(candidates) == 1:
         return candidates[0]

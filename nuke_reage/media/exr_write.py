@@ -168,5 +168,27 @@ def _write(path: Path, temporary: Path, specs: Sequence[oiio.ImageSpec], blocks:
     message = output.geterror()
     ok = bool(output.close()) and ok
     message = message or output.geterror()
+    if ok and not message:
+        message = _missing_end(temporary, specs)
     if not ok or message:
         raise write_error(path, message or "the writer gives no reason", temporary=temporary)
+
+
+def _missing_end(temporary: Path, specs: Sequence[oiio.ImageSpec]) -> str:
+    """What is wrong with the end of the file, empty where all is there.
+
+    The library writes through a buffer whose last flush may fail without a word when the disk is full.  Reading the
+    last line of each part costs next to nothing and finds that.
+    """
+    image = oiio.ImageInput.open(str(temporary))
+    if image is None:
+        return oiio.geterror() or "the file cannot be opened again"
+    try:
+        for index, spec in enumerate(specs):
+            last = spec.y + spec.height - 1
+            line = image.read_scanlines(index, 0, last, last + 1, 0, 0, spec.nchannels, oiio.UNKNOWN)
+            if line is None:
+                return image.geterror() or "its end is missing"
+    finally:
+        image.close()
+    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.audio.resampler import AudioResampler
@@ -55,7 +56,7 @@ class AudioCopier:
         self._tracks = [_Track(stream, output, container_format, self._origin) for stream in self._input.streams.audio]
         self._by_index = {track.stream.index: track for track in self._tracks}
         self._packets = self._read()
-        self._pending: Packet[AudioStream] | None = None
+        self._pending: Packet[Any] | None = None
 
     @property
     def is_exact_copy(self) -> bool:
@@ -88,7 +89,7 @@ class AudioCopier:
                 return stream.start_time * stream.time_base
         return Fraction(0)
 
-    def _read(self) -> Iterator[Packet[AudioStream]]:
+    def _read(self) -> Iterator[Packet[Any]]:
         if not self._tracks:
             return
         for packet in self._input.demux([track.stream for track in self._tracks]):
@@ -118,13 +119,13 @@ class _Track:
         self._output_stream.codec_context.bit_rate = 128_000 * max(stream.codec_context.layout.nb_channels, 1)
         self._resampler = AudioResampler("fltp", stream.codec_context.layout, rate_hz, _AAC_FRAME_SAMPLES)
 
-    def start_of(self, packet: Packet[AudioStream]) -> Fraction:
+    def start_of(self, packet: Packet[Any]) -> Fraction:
         return Fraction(packet.pts or 0) * packet.time_base - self._origin_seconds
 
-    def end_of(self, packet: Packet[AudioStream]) -> Fraction:
+    def end_of(self, packet: Packet[Any]) -> Fraction:
         return self.start_of(packet) + Fraction(packet.duration or 0) * packet.time_base
 
-    def convert(self, packet: Packet[AudioStream]) -> list[Packet[AudioStream]]:
+    def convert(self, packet: Packet[Any]) -> list[Packet[Any]]:
         if self._resampler is None:
             shift = round(self._origin_seconds / packet.time_base)
             packet.pts = (packet.pts or 0) - shift
@@ -139,7 +140,7 @@ class _Track:
                 encoded += self._output_stream.encode(piece)
         return encoded
 
-    def flush(self) -> list[Packet[AudioStream]]:
+    def flush(self) -> list[Packet[Any]]:
         if self._resampler is None:
             return []
         encoded = []

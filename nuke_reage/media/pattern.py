@@ -103,7 +103,7 @@ def describe_sequences(folder: Path) -> list[str]:
     texts = []
     for sequence in sequences:
         digits = "#" * sequence.zfill() if sequence.frameSet() else ""
-        frames = f" {sequence.frameRange()}" if digits else ""
+        frames = f" {sequence.frameSet()}" if digits else ""
         texts.append(f"{sequence.basename()}{digits}{sequence.extension()}{frames}")
     more = [f"{len(texts) - _LISTED} more"] if len(texts) > _LISTED else []
     return texts[:_LISTED] + more
