@@ -1,7 +1,7 @@
 """Soft mattes that follow a face's landmarks.
 
 Units are those of the face, so that one setting fits every shot size: the *face size* is the diameter of the circle
-that has the area of the mesh's outline, in square pixels.
+that has the area of the mesh's convex hull, in square pixels.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
@@ -28,20 +29,22 @@ FACE_OVAL: tuple[int, ...] = (
 )
 """The MediaPipe face mesh's rim, from the top of the forehead over the face's left side."""
 
-# Forehead to chin along the middle of the face: in a profile this, not the rim, is the outline.
-_MIDLINE = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 164, 0, 11, 12, 15, 16, 17, 18, 200, 199, 175, 152)
 # fmt: on
 _FOREHEAD_TOP, _CHIN, _EYE_CORNERS = 10, 152, (33, 263)
 
 # How far above the mesh, which ends on the forehead, the hairline is; as a part of the face size.
 _HAIRLINE_RISE = 0.13
 
-_RAYS = 720
-_CONTOUR_POINTS = 2048
+_RAYS = 360
+_CONTOUR_POINTS = 1024
 # Corners of the outline are rounded over this angle as seen from the middle of the face.
 _ROUNDING_RADIANS = np.radians(4.0)
+# How far to either side a landmark holds the outline out; landmarks are 2 to 5 degrees apart there.
+_HOLD_RADIANS = np.radians(12.0)
 # Pitch of the raster on which distances are measured before they are interpolated, in face sizes.
-_DISTANCE_PITCH = 1 / 64
+_DISTANCE_PITCH = 1 / 48
+# Few enough for the intermediate pictures to stay in the processor's cache.
+_ROWS_AT_A_TIME = 32
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,13 @@ def face_mask(
     if part.is_empty:
         return mask
     distance = _signed_distance(contour, edge_px + feather_px / 2, part, pixel_aspect)
-    distance -= np.float32(edge_px + feather_px / 2)
-    distance *= np.float32(-1 / feather_px)
-    ramp = np.clip(distance, 0, 1, out=distance)
-    # Perlin's smootherstep: slope and curvature are 0 at both ends, so that no grade can bring an edge out.
-    mask[part.slices_in(window)] = ramp * ramp * ramp * ((ramp * 6 - 15) * ramp + 10)
+    target = mask[part.slices_in(window)]
+    for start in range(0, len(distance), _ROWS_AT_A_TIME):
+        rows = slice(start, start + _ROWS_AT_A_TIME)
+        ramp = (edge_px + feather_px / 2 - distance[rows]) * np.float32(1 / feather_px)
+        np.clip(ramp, 0, 1, out=ramp)
+        # Perlin's smootherstep: slope and curvature are 0 at both ends, so that no grade can bring an edge out.
+        target[rows] = ramp * ramp * ramp * ((ramp * 6 - 15) * ramp + 10)
     return mask
 
 
@@ -128,25 +133,15 @@ def _support(contour: _Contour, reach_px: float, pixel_aspect: float) -> Window:
 def _contour(landmarks: npt.ArrayLike, pixel_aspect: float) -> _Contour:
     """The smooth outline in square coordinates.
 
-    Rays from the middle meet the mesh's rim and its middle line; the outermost hits, as a function of the angle, are
-    smoothed as a Fourier series.  Unlike a curve through the rim's points this holds in a profile too, where the rim
-    folds and the nose reaches over it.
+    Rays from the middle meet the mesh's rim, and are pushed out by every landmark near them: in a turned head the far
+    cheek and then the nose reach over the rim, which folds up.  The radius as a function of the angle is then smoothed
+    as a Fourier series.  All of it is continuous in the landmarks.
     """
     points = require_landmarks(landmarks, "landmarks") * (pixel_aspect, 1.0)
-    rim = points[list(FACE_OVAL)]
-    x, y = rim.T
-    area = 0.5 * abs(float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))))
-    if area <= 0.0:
-        raise ValueError("landmarks have no extent")
-    size = float(np.sqrt(4 / np.pi * area))
-    raised = _raised(points, size)
-    rim, midline = np.asarray(raised[list(FACE_OVAL)]), np.asarray(raised[list(_MIDLINE)])
-    centre = np.asarray(rim.mean(axis=0))
+    size, centre = _size_and_middle(points)
+    offsets = _raised(points, size) - centre
     angles = np.arange(_RAYS) * (2 * np.pi / _RAYS)
-    radii = np.maximum(
-        _outermost_hit(centre, angles, rim, np.roll(rim, -1, axis=0)),
-        _outermost_hit(centre, angles, midline[:-1], midline[1:]),
-    )
+    radii = np.maximum(_rim_hits(offsets[list(FACE_OVAL)], angles), _pushed_out(offsets, angles))
     orders = np.arange(_RAYS // 2 + 1)
     series = np.fft.rfft(radii) * np.exp(-0.5 * (orders * _ROUNDING_RADIANS) ** 2) * (_CONTOUR_POINTS / _RAYS)
     radius = np.fft.irfft(series, _CONTOUR_POINTS)
@@ -157,6 +152,19 @@ def _contour(landmarks: npt.ArrayLike, pixel_aspect: float) -> _Contour:
     normals = radius[:, None] * outward - slope[:, None] * sideways
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     return _Contour(centre + radius[:, None] * outward, normals, size)
+
+
+def _size_and_middle(points: Doubles) -> tuple[float, Doubles]:
+    """The face size and the centroid of the landmarks' convex hull."""
+    hull = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2).astype(np.float64)
+    # About a point of the hull, for far from the origin the products would eat up the digits.
+    x, y = (hull - hull[0]).T
+    cross = x * np.roll(y, -1) - y * np.roll(x, -1)
+    area = float(np.sum(cross)) / 2
+    if not abs(area) > 0:
+        raise ValueError("landmarks have no extent")
+    middle = np.array([np.sum((x + np.roll(x, -1)) * cross), np.sum((y + np.roll(y, -1)) * cross)]) / (6 * area)
+    return float(np.sqrt(4 / np.pi * abs(area))), np.asarray(hull[0] + middle)
 
 
 def _raised(points: Doubles, size: float) -> Doubles:
@@ -170,16 +178,24 @@ def _raised(points: Doubles, size: float) -> Doubles:
     return np.asarray(points + rise[:, None] * up)
 
 
-def _outermost_hit(centre: Doubles, angles: Doubles, starts: Doubles, ends: Doubles) -> Doubles:
-    """How far along each ray from ``centre`` the last of the segments is met, 0 where none is."""
+def _rim_hits(rim: Doubles, angles: Doubles) -> Doubles:
+    """How far along each ray from the origin the closed line ``rim`` is met last, 0 where it is not."""
     ray = np.column_stack([np.cos(angles), np.sin(angles)])[:, None, :]
-    start, along = (starts - centre)[None], (ends - starts)[None]
+    start, along = rim[None], (np.roll(rim, -1, axis=0) - rim)[None]
     crossing = ray[..., 0] * along[..., 1] - ray[..., 1] * along[..., 0]
     crossing = np.where(np.abs(crossing) < 1e-12, np.nan, crossing)
     distance = (start[..., 0] * along[..., 1] - start[..., 1] * along[..., 0]) / crossing
     position = (start[..., 0] * ray[..., 1] - start[..., 1] * ray[..., 0]) / crossing
     hit = (position >= 0) & (position <= 1) & (distance > 0)
     return np.asarray(np.where(hit, distance, 0.0).max(axis=1))
+
+
+def _pushed_out(offsets: Doubles, angles: Doubles) -> Doubles:
+    """How far out landmarks hold each ray: their own distance, falling off to either side of their direction."""
+    directions = np.arctan2(offsets[:, 1], offsets[:, 0])
+    apart = np.abs((angles[:, None] - directions + np.pi) % (2 * np.pi) - np.pi)
+    hold = np.clip(1.0 - (apart / _HOLD_RADIANS) ** 2, 0.0, None)
+    return np.asarray((hold * np.linalg.norm(offsets, axis=1)).max(axis=1))
 
 
 def _signed_distance(contour: _Contour, reach_px: float, part: Window, pixel_aspect: float) -> FloatArray:

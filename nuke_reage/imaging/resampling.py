@@ -27,7 +27,9 @@ Fetch = Callable[[Window], FloatArray]
 _BLOCK = 32
 
 
-def scale_rows(image: FloatArray, positions_px: Doubles, stretch: float, kernel: Kernel) -> FloatArray:
+def scale_rows(
+    image: FloatArray, positions_px: Doubles, stretch: float, kernel: Kernel, out: FloatArray | None = None
+) -> FloatArray:
     """New rows at ``positions_px`` between the rows of ``image``.
 
     Args:
@@ -35,14 +37,16 @@ def scale_rows(image: FloatArray, positions_px: Doubles, stretch: float, kernel:
         positions_px: (N,) ascending row positions in index coordinates; beyond the edge the edge row repeats.
         stretch: see :meth:`Kernel.weights`.
         kernel: the filter.
+        out: (N, M) float32 to write to.
 
     Returns:
         (N, M) float32.
     """
+    result = np.empty((len(positions_px), image.shape[1]), dtype=np.float32) if out is None else out
     whole = _whole_positions(positions_px, stretch)
     if whole is not None:
-        return image[np.clip(whole, 0, len(image) - 1)]
-    result = np.empty((len(positions_px), image.shape[1]), dtype=np.float32)
+        result[...] = image[np.clip(whole, 0, len(image) - 1)]
+        return result
     for rows, sources, weights in _bands(positions_px, stretch, kernel, len(image)):
         np.matmul(weights, image[sources], out=result[rows])
     return result

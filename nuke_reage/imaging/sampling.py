@@ -155,8 +155,10 @@ def _resample(image: FloatArray, source_from_out: Affine, shape: tuple[int, int]
     )
     planes = rotate(lambda need: _cut(image, need), (middle[0] - 0.5, middle[1] - 0.5), angle, part, kernel)
     across = scale_columns(planes, positions[0] - part.x_min, max(1.0, float(columns[0])), kernel)
-    down = [scale_rows(plane, positions[1] - part.y_min, max(1.0, float(columns[1])), kernel) for plane in across]
-    return np.stack(down)
+    result = np.empty((len(across), height, width), dtype=np.float32)
+    for plane, target in zip(across, result, strict=True):
+        scale_rows(plane, positions[1] - part.y_min, max(1.0, float(columns[1])), kernel, out=target)
+    return result
 
 
 def _scaled(image: FloatArray, part: Window, scale: Affine, start: Affine, kernel: Kernel) -> FloatArray:
