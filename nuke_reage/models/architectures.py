@@ -36,8 +36,8 @@ class Architecture:
     width_key: str
     receptive_radius_px: int
 
-    def width_of(self, state: Mapping[str, torch.Tensor]) -> int:
-        """The width of the network that these tensors belong to.
+    def width_of(self, state: Mapping[str, torch.Tensor], source: str) -> int:
+        """The width of the network that these tensors, out of a file called ``source``, belong to.
 
         Raises:
             ModelError: ``wrong-architecture``; they belong to another network.
@@ -46,7 +46,7 @@ class Architecture:
         if tensor is None or tensor.ndim != 4:
             raise ModelError(
                 "wrong-architecture",
-                f"These weights hold no {self.width_key!r}, so they are not of the {self.name!r} network.",
+                f"{source} holds no {self.width_key!r}, so it is not of the {self.name!r} network.",
                 "Give the state dict of a network of this architecture.",
             )
         return int(tensor.shape[0])

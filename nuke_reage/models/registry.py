@@ -165,7 +165,7 @@ class Registry:
         if name in models and models[name].installed and not overwrite:
             raise ModelError("name-taken", f"A model {name!r} is installed.", "Choose another name, or overwrite it.")
         state = read_checkpoint(path)
-        template = self._template(name, like, state, models)
+        template = self._template(name, like, path, state, models)
         if template.name != name:
             template = dataclasses.replace(
                 template,
@@ -179,13 +179,15 @@ class Registry:
         return self._install(path, state, dataclasses.replace(template, name=name), dtype)
 
     def _template(
-        self, name: str, like: str | None, state: StateDict, models: Mapping[str, ModelDescriptor]
+        self, name: str, like: str | None, path: Path, state: StateDict, models: Mapping[str, ModelDescriptor]
     ) -> ModelDescriptor:
         if like is not None:
             return self.get(like)
         if name in models:
             return models[name]
-        same = [one for one in models.values() if one.width == architecture(one.architecture).width_of(state)]
+        same = [
+            one for one in models.values() if one.width == architecture(one.architecture).width_of(state, path.name)
+        ]
         if len(same) != 1:
             message = f"How faces are framed for {name!r} cannot be told from its weights."
             raise ModelError("which-framing", message, f"Add --like with one of: {', '.join(sorted(models))}.")

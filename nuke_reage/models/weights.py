@@ -31,6 +31,7 @@ StateDict = dict[str, torch.Tensor]
 _FETCH_HINT = "Fetch or import the model again (reage models fetch NAME, reage models import FILE --name NAME)."
 _UNSAFE_HINT = "Ask for a plain state dict or a safetensors file: torch.save(model.state_dict(), FILE)."
 _WRAPPERS = ("state_dict", "model_state_dict", "params", "generator")
+_ZIP_START, _PICKLE_START = b"PK\x03\x04", b"\x80"
 _PARALLEL_PREFIX = "module."
 
 
@@ -104,7 +105,7 @@ def check_layout(state: Mapping[str, torch.Tensor], family: Architecture, width:
     Raises:
         ModelError: ``wrong-architecture`` or ``wrong-layout``, which names the first tensors that differ.
     """
-    found_width = family.width_of(state)
+    found_width = family.width_of(state, path.name)
     hint = "Choose the descriptor that belongs to these weights, or import them under a new name."
     if width is not None and found_width != width:
         message = f"{path} holds a network of width {found_width}; the descriptor says {width}."
@@ -164,6 +165,10 @@ def _read_safetensors(path: Path) -> StateDict:
 def _read_pth(path: Path) -> StateDict:
     if tarfile.is_tarfile(path):
         raise ModelError("unsafe-weights", f"{path} is a tar archive, which is not read.", _UNSAFE_HINT)
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start != _ZIP_START and start[:1] != _PICKLE_START:
+        raise ModelError("corrupt-weights", f"{path} is neither a PyTorch nor a safetensors file.", _FETCH_HINT)
     try:
         with warnings.catch_warnings():
             # torch warns about odd pickles and TorchScript before it refuses them; the error says it better.

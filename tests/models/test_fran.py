@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nuke_reage.models.formula import formula_state_dict
 from nuke_reage.models.fran import RECEPTIVE_RADIUS_PX, FranNet, he_init, layout
 
@@ -169,9 +170,10 @@ def test_he_init_keeps_signal_and_gradient_alive_and_starts_near_nothing():
     default = FranNet(8)
     default.down4.register_forward_hook(lambda _module, _inputs, output: sizes.append(float(output.detach().std())))
     default(x)
-    assert sizes[0] > 0.1 > 10 * sizes[1], "the default initialisation loses the picture on the way down"
-    assert 0.0 < float(delta.abs().mean()) < 0.3
+    assert sizes[0] > 0.3 > 20 * sizes[1], "the default initialisation loses the picture on the way down"
+    assert 0.0 < float(delta.detach().abs().mean()) < 0.3
     assert float(net.init_conv[0].weight.grad.abs().max()) > 0
-    colour, age = net.init_conv[0].weight[:, :3].std(), net.init_conv[0].weight[:, 3:].std()
+    weight = net.init_conv[0].weight.detach()
+    colour, age = weight[:, :3].std(), weight[:, 3:].std()
     assert float(age / colour) == pytest.approx(4.0, rel=0.3)
     assert torch.equal(he_init(FranNet(8), seed=3).up2.layer[0].weight, net.up2.layer[0].weight)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nuke_reage.core.errors import ModelError
+from nuke_reage.models.backends import create_predictor
+from nuke_reage.models.formula import formula_state_dict
+from nuke_reage.models.loading import load_network
+from nuke_reage.models.registry import Registry
+from nuke_reage.models.weights import sha256_of
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """The bundled models and an empty folder for own ones."""
+    return Registry(Registry.from_environment({}).bundled_dir, [tmp_path / "user"])
+
+
+def code(call, *args, **kwargs) -> str:
+    with pytest.raises(ModelError) as caught:
+        call(*args, **kwargs)
+    assert caught.value.hint
+    return caught.value.slug
+
+
+def test_bundled_models(registry: Registry):
+    models = {one.name: one for one in registry.list()}
+    assert registry.problems() == ()
+    assert models["fran-lite"].installed and models["fran-lite"].sha256 and models["fran-lite"].width == 20
+    assert not models["fran"].installed and models["fran"].hub.file == "best_unet_model.pth"
+    assert all(len(one.card()) > 500 and one.licence and one.training_data for one in models.values())
+    assert registry.verify("fran-lite").origin == "bundled"
+
+
+def test_bundled_model_leaves_equal_ages_alone_and_changes_others(registry: Registry, face: np.ndarray):
+    predictor = create_predictor(registry.get("fran-lite"), backend="torch", device="cpu")
+    size = {age: float(np.abs(predictor.predict(face, 35.0, age)).mean()) for age in (20.0, 35.0, 80.0)}
+    assert size[35.0] < 0.001
+    assert size[20.0] > 5 * size[35.0] and size[80.0] > 20 * size[35.0], "the network must do something"
+    exchanged = predictor.predict(np.ascontiguousarray(face[..., ::-1]), 35.0, 20.0)
+    assert np.abs(exchanged).mean() < 0.5 * size[20.0], "it knows skin only with red first"
+
+
+def test_environment_names_the_folders(tmp_path: Path, make_model):
+    first, second = tmp_path / "first", tmp_path / "second"
+    make_model("shared-name", folder=first, width=2)
+    make_model("shared-name", folder=second, width=3)
+    make_model("only-second", folder=second, width=3)
+    registry = Registry.from_environment({"REAGE_MODELS": f"{first}:{second}"})
+    assert registry.user_dirs == (first, second)
+    assert registry.get("shared-name").width == 2, "the first folder wins, as in PATH"
+    assert registry.get("only-second").origin == "user"
+    assert Registry.from_environment({}).user_dirs[0].name == "models"
+
+
+def test_unknown_name_suggests_the_nearest(registry: Registry):
+    with pytest.raises(ModelError, match="fran-lit'") as caught:
+        registry.get("fran-lit")
+    assert caught.value.slug == "unknown-model" and "fran-lite" in caught.value.hint
+
+
+def test_files_are_models_too(registry: Registry, make_model, tmp_path: Path):
+    descriptor = make_model(folder=tmp_path / "elsewhere")
+    assert registry.get(tmp_path / "elsewhere" / "tiny.json").installed
+    assert registry.get(str(descriptor.weights_path)).name == "tiny"
+    assert code(registry.get, tmp_path / "no.json") == "missing-descriptor"
+    assert code(registry.get, "loose.pth") == "no-descriptor"
+
+
+def test_a_broken_descriptor_does_not_hide_the_others(registry: Registry, make_model, tmp_path: Path):
+    make_model()
+    (tmp_path / "user" / "broken.json").write_text("{")
+    assert {"tiny", "fran-lite"} <= {one.name for one in registry.list()}
+    assert len(registry.problems()) == 1
+    assert code(registry.get, "broken") == "bad-descriptor"
+
+
+def test_import_takes_a_checkpoint_and_runs_it(registry: Registry, tmp_path: Path, face: np.ndarray):
+    source = tmp_path / "mine.pth"
+    torch.save(formula_state_dict(5), source)
+    installed = registry.import_weights(source, "mine", like="fran-lite", dtype="float16")
+    source.unlink()
+    assert installed.width == 5 and installed.installed and registry.get("mine") == installed
+    assert installed.framing == registry.get("fran-lite").framing
+    assert installed.licence == "not stated" and not installed.commercial_use
+    assert registry.verify("mine").sha256 == sha256_of(installed.weights_path)
+    expected = load_network(installed)(torch.zeros(1, 5, 64, 64))
+    assert float(expected.std()) > 0
+
+
+def test_import_guards(registry: Registry, tmp_path: Path):
+    source = tmp_path / "mine.pth"
+    torch.save(formula_state_dict(5), source)
+    assert code(registry.import_weights, source, "mine") == "which-framing"
+    assert code(registry.import_weights, source, "fran-lite") == "name-taken"
+    assert code(registry.import_weights, source, "fran") == "wrong-layout", "fran is of width 64"
+    assert code(registry.import_weights, source, "../up", like="fran-lite") == "bad-descriptor"
+    assert code(registry.import_weights, tmp_path / "no.pth", "mine") == "missing-weights"
+    assert not list(tmp_path.rglob("*.safetensors"))
+    registry.import_weights(source, "mine", like="fran-lite")
+    assert code(registry.import_weights, source, "mine", like="fran-lite") == "name-taken"
+    registry.import_weights(source, "mine", like="fran-lite", overwrite=True)
+
+
+def test_a_hub_model_copied_by_hand_is_recorded_and_compared(registry: Registry, tmp_path: Path, make_model):
+    hub = {"repository": "a/b", "file": "best.pth", "revision": "main", "sha256": ""}
+    make_model("far", folder=tmp_path / "bundled", width=2)
+    path = tmp_path / "bundled" / "far.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "hub": hub, "sha256": ""}))
+    (tmp_path / "bundled" / "far.safetensors").unlink()
+    registry = Registry(tmp_path / "bundled", [tmp_path / "user"])
+
+    source = tmp_path / "best.pth"
+    torch.save(formula_state_dict(2), source)
+    installed = registry.import_weights(source, "far")
+    assert installed.hub.sha256 == sha256_of(source) and registry.get("far").origin == "user"
+    state = formula_state_dict(2)
+    state["final_conv.bias"][0] += 1
+    torch.save(state, source)
+    assert code(registry.import_weights, source, "far", overwrite=True) == "checksum"
+    assert registry.verify("far") == installed
+
+
+def test_an_unwritable_folder_is_an_error_with_a_hint(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    registry = Registry(Registry.from_environment({}).bundled_dir, [tmp_path / "file" / "models"])
+    torch.save(formula_state_dict(2), tmp_path / "mine.pth")
+    assert code(registry.import_weights, tmp_path / "mine.pth", "mine", like="fran-lite") == "unwritable"
