@@ -23,8 +23,11 @@ __all__ = ["rotate", "scale_columns", "scale_rows"]
 Doubles = npt.NDArray[np.floating[Any]]
 Fetch = Callable[[Window], FloatArray]
 
-# Outputs that one small matrix product makes together: fewer waste calls, more waste multiplications by 0.
-_BLOCK = 32
+# Rows or columns that one small matrix product makes together: more of them save calls but multiply by more zeros.
+_BLOCK = 16
+# From this many multiplications on OpenBLAS wakes its threads, which takes longer than the product itself, and far
+# longer on a machine where the other cores are busy.
+_PRODUCT_LIMIT = 2**18
 
 
 def scale_rows(
@@ -48,7 +51,8 @@ def scale_rows(
         result[...] = image[np.clip(whole, 0, len(image) - 1)]
         return result
     for rows, sources, weights in _bands(positions_px, stretch, kernel, len(image)):
-        np.matmul(weights, image[sources], out=result[rows])
+        for part in _parts(image.shape[1], weights.size):
+            np.matmul(weights, image[sources, part], out=result[rows, part])
     return result
 
 
@@ -64,18 +68,19 @@ def scale_columns(planes: FloatArray, positions_px: Doubles, stretch: float, ker
     Returns:
         (C, H, N) float32.
     """
-    channels, height, width = planes.shape
+    height, width = planes.shape[1:]
     whole = _whole_positions(positions_px, stretch)
     if whole is not None:
         if len(whole) and whole[0] >= 0 and whole[-1] < width and whole[-1] - whole[0] == len(whole) - 1:
             return planes[:, :, whole[0] : whole[-1] + 1]
         return planes[:, :, np.clip(whole, 0, width - 1)]
-    result = np.empty((channels, height, len(positions_px)), dtype=np.float32)
+    lines = planes.reshape(-1, width)
+    result = np.empty((len(lines), len(positions_px)), dtype=np.float32)
     for columns, sources, weights in _bands(positions_px, stretch, kernel, width):
         transposed = np.ascontiguousarray(weights.T)
-        for channel in range(channels):
-            result[channel, :, columns] = planes[channel, :, sources] @ transposed
-    return result
+        for part in _parts(len(lines), weights.size):
+            np.matmul(lines[part, sources], transposed, out=result[part, columns])
+    return result.reshape(-1, height, len(positions_px))
 
 
 def rotate(
@@ -167,6 +172,12 @@ def _whole_positions(positions_px: Doubles, stretch: float) -> npt.NDArray[np.in
     """The positions as integers where nothing has to be interpolated, else None."""
     whole = np.rint(positions_px)
     return whole.astype(np.int64) if stretch == 1.0 and bool((whole == positions_px).all()) else None
+
+
+def _parts(length: int, weights: int) -> list[slice]:
+    """Stretches of ``length`` lines that each make a product with so many weights small enough."""
+    step = max(16, _PRODUCT_LIMIT // weights)
+    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
 
 
 def _bands(
