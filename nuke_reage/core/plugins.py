@@ -21,7 +21,7 @@ __all__ = ["BUILT_IN", "load_plugin", "plugin_names"]
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "face_backend": {
-        "mediapipe": "nuke_reage.faces.backends.mediapipe:MediaPipeBackend",
+        "mediapipe": "nuke_reage.faces.backends.mediapipe:MediapipeBackend",
         "face-alignment": "nuke_reage.faces.backends.face_alignment:FaceAlignmentBackend",
     },
     "network_backend": {

@@ -90,7 +90,7 @@ def write_layers(
     notes: list[str] = []
     promoted: list[str] = []
     for part in parts:
-        block = _samples(part, sample_type)
+        block = _samples(part, part.sample_type or sample_type)
         if block is None:
             peak = _peak(part)
             if on_overflow == "error":

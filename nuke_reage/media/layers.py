@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from nuke_reage.media.image_open import (
 from nuke_reage.media.metadata import Attribute, inherited_metadata
 from nuke_reage.media.plate import FloatArray
 
-__all__ = ["Layers", "Part", "blank_part", "read_layers"]
+__all__ = ["Layers", "Part", "blank_part", "read_layer_metadata", "read_layers"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,7 @@ class Part:
         name: name of the part, unique in its file, for example ``delta``.
         channels: (h, w) float32 by full channel name, for example ``reage_delta.red``.
         data_window: where the channels lie, in plate coordinates; at least one pixel.
+        sample_type: ``half`` or ``float`` for this part; empty = that of the file.
 
     Raises:
         ValueError: no name, no channel, no pixel, or a channel that does not fit the data window.
@@ -42,6 +44,7 @@ class Part:
     name: str
     channels: Mapping[str, FloatArray]
     data_window: Window
+    sample_type: Literal["", "half", "float"] = ""
 
     def __post_init__(self) -> None:
         if not self.name or not self.channels:
@@ -124,3 +127,13 @@ def read_layers(path: str | os.PathLike[str]) -> Layers:
             metadata=inherited_metadata(specs[0], from_exr=True),
             sample_types=MappingProxyType(sample_types),
         )
+
+
+def read_layer_metadata(path: str | os.PathLike[str]) -> Mapping[str, Attribute]:
+    """The attributes of a layer file's first part; costs no pixels.
+
+    Raises:
+        MediaError: the file is missing, empty, truncated in its header or not an image.
+    """
+    with open_image(path) as image:
+        return inherited_metadata(image.spec(), from_exr=is_exr(image))

@@ -29,7 +29,7 @@ _SHA256 = re.compile(r"(?:[0-9a-f]{64})?\Z")
 _MULTIPLE = 16
 _FRAMING_NUMBERS: Mapping[str, frozenset[str]] = {
     "ffhq": frozenset({"eye_factor", "mouth_factor", "centre_shift"}),
-    "box": frozenset({"scale", "above", "below"}),
+    "box": frozenset({"scale", "above"}),
 }
 _REPAIR_HINT = "Repair the descriptor, or fetch or import the model again (reage models)."
 # Set by the registry, never written into the file: they belong to one machine.
@@ -66,8 +66,7 @@ class ModelDescriptor:
         framing: the square crop in terms of landmarks.  ``{"kind": "ffhq", "eye_factor": 2.0, "mouth_factor": 1.8,
             "centre_shift": 0.1}``: half side = max(eye_factor × eye distance, mouth_factor × eye-to-mouth distance),
             centre = middle of the eyes + centre_shift × (eyes → mouth).  ``{"kind": "box", "scale": 1.85, "above":
-            0.63, "below": 0.37}``: side = scale × longer side of the face box (brow to chin), the extra margin shared
-            above and below in these parts.
+            0.63}``: side = scale × height of the face box (brow to chin), this part of the extra margin above the brow.
         encoding: of the picture given to the network; ``"srgb"``.
         age_range: years, youngest and oldest that the network has seen.
         tile_px: side of the largest square that the network is run on in one pass, in ordinary use.

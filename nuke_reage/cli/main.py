@@ -1,0 +1,91 @@
+"""``reage``: the command, its subcommands found lazily so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from nuke_reage import __version__
+from nuke_reage.core.errors import ReageError, UsageError
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "demo": "from nothing to pictures: plate, track, bake, comp",
+    "run": "re-age a plate",
+    "track": "follow the faces of a plate",
+    "sweep": "one still at many ages, as a sheet or an animation",
+    "models": "list, fetch, verify, import and export models",
+    "doctor": "check this machine and say what is missing",
+    "worker": "run the worker that Nuke talks to",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"nuke_reage.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from nuke_reage.core.strict import nearest
+
+            raise UsageError("unknown-command", f"There is no command {args[0]!r}.", nearest(args[0], _COMMANDS))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="reage")
+def cli() -> None:
+    r"""Re-age faces in scene-linear plates.
+
+    \b
+    reage demo
+    reage run shot.####.exr out/shot.####.exr --source-age 35 --target-age 65
+    reage run --help
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    r"""Run the command; exit with the error tree's code.
+
+    Args:
+        arguments: without the program's name; None = those of the process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        cli.main(given, prog_name="reage", standalone_mode=False)
+    except ReageError as error:
+        _fail(error, given)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "reage"
+        _fail(UsageError("bad-command-line", error.format_message(), f"See {where} --help."), given)
+    except (click.Abort, KeyboardInterrupt):
+        from nuke_reage.core.errors import CancelledError
+
+        _fail(CancelledError("by-user", "Stopped.", "Run the same command again to go on."), given)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _fail(error: ReageError, given: list[Any]) -> None:
+    from nuke_reage.cli.console import show_error
+
+    show_error(error, as_json="--json" in given)
+    sys.exit(error.exit_code)

@@ -1,0 +1,103 @@
+"""Flags made from the knobs table, and the jobs that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from nuke_reage.core.ages import AgeCurve
+from nuke_reage.core.errors import UsageError
+from nuke_reage.core.job import JobSpec
+from nuke_reage.core.knobs import KNOBS, Knob
+from nuke_reage.core.strict import to_dict
+
+__all__ = ["job_options", "make_job"]
+
+Command = Callable[..., Any]
+
+
+def job_options(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+    """A decorator that adds one flag for every knob, but those named."""
+
+    def add(command: Command) -> Command:
+        for one in reversed(KNOBS):
+            if one.name not in without:
+                command = _option(one)(command)
+        return command
+
+    return add
+
+
+def _option(one: Knob) -> Callable[[Command], Command]:
+    text = one.tooltip
+    if one.kind == "bool":
+        return click.option(f"{one.flag}/--no-{one.flag[2:]}", one.name, default=one.default, help=text)
+    if one.kind == "choice":
+        return click.option(
+            one.flag, one.name, type=click.Choice(one.choices), default=one.default, show_default=True, help=text
+        )
+    if one.kind in {"float", "int"}:
+        kind = float if one.kind == "float" else int
+        return click.option(one.flag, one.name, type=kind, default=one.default, show_default=True, help=text)
+    default = ",".join(str(item) for item in one.default) if isinstance(one.default, tuple) else one.default
+    metavar = {"age": "AGE", "layers": "NAMES", "rgb": "R,G,B", "file": "FILE"}.get(one.kind, "TEXT")
+    return click.option(one.flag, one.name, default=default, show_default=bool(default), metavar=metavar, help=text)
+
+
+def make_job(
+    context: click.Context,
+    values: Mapping[str, Any],
+    plate: str = "",
+    out: str = "",
+    frames: str = "",
+    base: JobSpec | None = None,
+) -> JobSpec:
+    """The job that a command line describes.
+
+    Args:
+        context: of the command; where a job file is the base, only flags that were really given count.
+        values: the flags by knob name.
+        plate: the plate, unless ``base`` has it.
+        out: the output, likewise.
+        frames: frame range; empty = that of the base, else all.
+        base: a job file's job.
+
+    Raises:
+        UsageError: an age is missing, or a value is out of range.
+    """
+    if base is None:
+        data: dict[str, Any] = {"plate": {"path": plate}, "output": {"path": out}}
+    else:
+        data = base.to_dict()
+    if frames:
+        data["frames"] = frames
+    for one in KNOBS:
+        if one.name not in values:
+            continue
+        given = context.get_parameter_source(one.name) is not ParameterSource.DEFAULT
+        if base is not None and not given:
+            continue
+        _put(data, one, values[one.name])
+    return JobSpec.from_dict(data)
+
+
+def _put(data: dict[str, Any], one: Knob, value: Any) -> None:
+    if one.kind == "age":
+        if value is None:
+            raise UsageError("no-age", f"{one.flag} is missing.", f"Add for example {one.flag} 35.")
+        value = to_dict(AgeCurve.parse(value))
+    elif one.kind == "layers":
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    elif one.kind == "rgb":
+        try:
+            value = [float(part) for part in value.split(",")]
+        except ValueError:
+            raise UsageError("bad-setting", f"{one.flag} {value!r} is not three numbers.", "Write 1,0.9,0.8.") from None
+    *parents, last = one.setting.split(".")
+    place = data
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    place[last] = value

@@ -1,0 +1,110 @@
+"""``reage run``: track what is not tracked, bake what is not baked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nuke_reage.cli.console import BarReporter, interruptible, make_progress, show_json, stderr_console
+from nuke_reage.cli.options import job_options, make_job
+from nuke_reage.core.errors import UsageError
+from nuke_reage.core.frames import format_frames
+from nuke_reage.core.job import JobSpec, load_job, save_job
+
+if TYPE_CHECKING:
+    from nuke_reage.pipeline.shot import ShotPlan
+
+__all__ = ["command"]
+
+_HELP = r"""Re-age the face in PLATE and write OUT.
+
+PLATE is a sequence (shot.####.exr, shot.%04d.exr), a still or a movie.  OUT is an EXR sequence for layers,
+or a still or movie for the finished picture.  Instead of both, a job file may be given.
+
+\b
+reage run shot.####.exr out/shot.####.exr --source-age 35 --target-age 65
+reage run shot.####.exr out/shot.####.exr --source-age 35 --target-age 1001:35,1050:70 --frames 1001-1050x2
+reage run photo.jpg older.png --source-age 30 --target-age 75
+reage run clip.mp4 older.mov --source-age 30 --target-age 60
+reage run job.json --frames 1001-1010
+
+The track is made once for the whole plate and kept beside OUT.  A second run keeps every frame that was made from
+the same plate, track, model and settings.
+"""
+
+
+@click.command("run", help=_HELP)
+@click.argument("plate")
+@click.argument("out", required=False, default="")
+@click.option("--frames", default="", metavar="RANGE", help="Frames to bake, as 1001-1050x2. Default: all.")
+@click.option("--overwrite", is_flag=True, help="Bake also what is there already, and track again.")
+@click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
+@click.option("--save-job", "job_file", default="", metavar="FILE", help="Write the job to a file and stop there.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
+@job_options()
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    plate: str,
+    out: str,
+    frames: str,
+    overwrite: bool,
+    dry_run: bool,
+    job_file: str,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    job = _job(context, plate, out, frames, values)
+    from nuke_reage.pipeline.bake import bake
+    from nuke_reage.pipeline.shot import open_shot, plan_shot
+
+    if job_file or dry_run:
+        plan = plan_shot(job)
+        if job_file:
+            save_job(plan.job.with_sampled_ages(plan.frames), job_file)
+        _show_plan(plan, job_file, as_json=as_json)
+        return
+    with interruptible() as stop, make_progress(stderr_console()) as progress:
+        reporter = BarReporter(progress, stop)
+        shot = open_shot(job, reporter, overwrite=overwrite)
+        results = bake(shot, reporter, overwrite=overwrite)
+    if as_json:
+        done = [{**asdict(result), "path": result.path.as_posix()} for result in results]
+        show_json({"frames": done, "track": shot.job.face.track, "warnings": reporter.warnings})
+        return
+    counts = Counter(result.state for result in results)
+    click.echo(f"{job.output.path}: {', '.join(f'{number} {state}' for state, number in counts.items())}")
+
+
+def _job(context: click.Context, plate: str, out: str, frames: str, values: dict[str, Any]) -> JobSpec:
+    if plate.lower().endswith(".json"):
+        if out:
+            raise UsageError("bad-command-line", "A job file names its output itself.", "Leave OUT away.")
+        return make_job(context, values, frames=frames, base=load_job(plate))
+    if not out:
+        raise UsageError("bad-command-line", "OUT is missing.", "Write reage run PLATE OUT, or reage run job.json.")
+    return make_job(context, values, plate, out, frames)
+
+
+def _show_plan(plan: ShotPlan, job_file: str, *, as_json: bool) -> None:
+    facts = {
+        "plate": plan.job.plate.path,
+        "frames": format_frames(plan.frames),
+        "colourspace": plan.space.name,
+        "model": plan.descriptor.name,
+        "source_age": str(plan.job.source_age),
+        "target_age": str(plan.job.target_age),
+        "track": f"{plan.track.path.as_posix()} ({plan.track.state})",
+        "output": plan.job.output.path,
+        "job": job_file,
+    }
+    if as_json:
+        show_json(facts)
+        return
+    for name, value in facts.items():
+        if value:
+            click.echo(f"{name:12} {value}")

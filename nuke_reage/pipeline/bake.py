@@ -1,0 +1,133 @@
+"""The bake: read ahead, infer, write behind.
+
+Reading and writing run in a thread each, beside the network, through short queues: the disk waits for the network or
+the network for the disk only when one of them is really slower, and memory stays flat over any number of frames.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nuke_reage import __version__
+from nuke_reage.core.errors import CancelledError
+from nuke_reage.media.plate import Plate
+from nuke_reage.pipeline.fingerprint import FINGERPRINT_KEY, frame_fingerprint, holds
+from nuke_reage.pipeline.frame import FrameLayers, reage_frame
+from nuke_reage.pipeline.prefetch import AHEAD_FRAMES, prefetch
+from nuke_reage.pipeline.reporting import FrameResult, Reporter, Silent
+from nuke_reage.pipeline.shot import Shot
+from nuke_reage.pipeline.sinks import Sink, open_sink
+
+__all__ = ["bake"]
+
+
+@dataclass(frozen=True)
+class _Task:
+    frame: int
+    path: Path
+    fingerprint: str
+    keep: bool
+
+
+def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = False) -> list[FrameResult]:
+    """Re-age the frames of a shot and write them.
+
+    Args:
+        shot: the opened shot.
+        reporter: listener; None = nobody.
+        overwrite: bake also frames that are there with the same fingerprint.
+
+    Returns:
+        One result a frame, in order.
+
+    Raises:
+        ReageError: the first thing that went wrong; frames finished before it are on disk and whole.
+        CancelledError: the reporter asked to stop; likewise.
+    """
+    listener = reporter or Silent()
+    space = shot.encoding.working_space
+    sink = open_sink(shot.job.output, shot.job.comp.gain, shot.source, space, shot.frames)
+    results: list[FrameResult] = []
+    complete = False
+    try:
+        listener.progress("bake", 0, len(shot.frames))
+        for result in _run(shot, sink, listener, overwrite):
+            results.append(result)
+            listener.frame(result)
+            listener.progress("bake", len(results), len(shot.frames))
+        complete = True
+    finally:
+        sink.close(complete=complete)
+    return results
+
+
+def _run(shot: Shot, sink: Sink, listener: Reporter, overwrite: bool) -> Iterator[FrameResult]:
+    def read(frame: int) -> tuple[_Task, Plate | None]:
+        return _read(shot, sink, frame, overwrite)
+
+    writes: deque[Future[FrameResult]] = deque()
+    with ThreadPoolExecutor(1, "reage-write") as writer:
+        for task, plate in prefetch(read, shot.frames):
+            if listener.cancelled():
+                raise CancelledError("by-user", "Stopped.", "Run the same command again to go on.")
+            layers = None if plate is None else _infer(shot, task.frame, plate)
+            writes.append(writer.submit(_write, shot, sink, task, plate, layers))
+            while writes and (writes[0].done() or len(writes) > AHEAD_FRAMES):
+                yield writes.popleft().result()
+        while writes:
+            yield writes.popleft().result()
+
+
+def _read(shot: Shot, sink: Sink, frame: int, overwrite: bool) -> tuple[_Task, Plate | None]:
+    """The frame's plate, or None where a finished file still holds."""
+    fingerprint = frame_fingerprint(
+        shot.job, frame, shot.source.fingerprint(frame), shot.face_at(frame), shot.signature, shot.descriptor.sha256
+    )
+    path = sink.path(frame)
+    keep = sink.resumable and not overwrite and holds(path, fingerprint)
+    return _Task(frame, path, fingerprint, keep), None if keep else shot.source.read(frame)
+
+
+def _infer(shot: Shot, frame: int, plate: Plate) -> FrameLayers | None:
+    face = shot.face_at(frame)
+    if face is None or shot.canvas is None:
+        return None
+    return reage_frame(
+        plate,
+        face,
+        shot.canvas,
+        shot.job.source_age.at(frame),
+        shot.job.target_age.at(frame),
+        shot.predictor,
+        shot.encoding,
+        shot.job.mask,
+        shot.job.model.tiling,
+    )
+
+
+def _write(shot: Shot, sink: Sink, task: _Task, plate: Plate | None, layers: FrameLayers | None) -> FrameResult:
+    if plate is None:
+        return FrameResult(task.frame, "kept", task.path)
+    provenance = {
+        "reage/version": __version__,
+        "reage/model": shot.descriptor.name,
+        "reage/model_sha256": shot.descriptor.sha256,
+        "reage/source_age": f"{shot.job.source_age.at(task.frame):g}",
+        "reage/target_age": f"{shot.job.target_age.at(task.frame):g}",
+        "reage/job": shot.job.content_hash,
+        FINGERPRINT_KEY: task.fingerprint,
+    }
+    warnings = sink.write(task.frame, plate, layers, provenance)
+    if layers is None:
+        return FrameResult(task.frame, "no-face", task.path, tuple(warnings))
+    magnitude = np.abs(layers.delta).mean(axis=-1)
+    weight = float(layers.mask.sum())
+    mean = float((magnitude * layers.mask).sum() / weight) if weight > 0 else 0.0
+    peak = float((np.abs(layers.delta).max(axis=-1) * layers.mask).max())
+    return FrameResult(task.frame, "baked", task.path, tuple(warnings), mean, peak)

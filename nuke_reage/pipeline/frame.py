@@ -1,0 +1,159 @@
+"""One frame, pure: plate, face and ages in, delta and mask out.
+
+Nothing here depends on any other frame, so that a frame alone, in a chunk and in the shot has the same pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nuke_reage.core.settings import MaskSettings
+from nuke_reage.faces.canonical import Framing, crop_frame
+from nuke_reage.faces.types import TrackedFace
+from nuke_reage.imaging.encoding import NetworkEncoding
+from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
+from nuke_reage.imaging.regions import face_mask, mask_window
+from nuke_reage.imaging.sampling import warp, warp_back
+from nuke_reage.media.plate import Plate
+from nuke_reage.models.backends import Predictor
+from nuke_reage.models.inference import predict_canvas
+
+__all__ = ["CanvasPlan", "FrameLayers", "plan_canvas", "reage_frame"]
+
+Image = npt.NDArray[np.float32]
+
+_MULTIPLE = 16
+_FILTER_REACH_PX = 4
+
+
+@dataclass(frozen=True)
+class CanvasPlan:
+    """The network's raster, the same for every frame of a shot.
+
+    Its size and reach follow from the whole track, never from the frames that happen to be baked together, so that
+    neither steps within a shot nor differs between chunks.
+
+    Attributes:
+        framing: square crop around the face, in units of the face.
+        canvas_px: side of the canvas.
+        rows: rows of the canvas that the mask can reach.
+        columns: columns of the canvas that the mask can reach.
+    """
+
+    framing: Framing
+    canvas_px: int
+    rows: slice
+    columns: slice
+
+
+@dataclass(frozen=True)
+class FrameLayers:
+    """What a bake gives for one frame.
+
+    Attributes:
+        window: the pixels that the arrays cover, inside the plate's data window.
+        delta: (h, w, 3) float32, added light in the plate's own space, not multiplied by the mask.
+        mask: (h, w) float32, 0 to 1.
+    """
+
+    window: Window
+    delta: Image
+    mask: Image
+
+
+def plan_canvas(
+    faces: list[TrackedFace],
+    framing: Framing,
+    pixel_aspect: float,
+    mask: MaskSettings,
+    canvas_px: int,
+    max_canvas_px: int,
+) -> CanvasPlan:
+    """Lay out the canvas for a shot.
+
+    Args:
+        faces: the face in every frame of the track in which it was found, at least one.
+        framing: the model's crop.
+        pixel_aspect: width of a pixel over its height.
+        mask: mask settings; they decide how far the mask reaches.
+        canvas_px: the model's own canvas.
+        max_canvas_px: largest canvas that the model can be tiled to; the canvas grows to the largest face's native
+            scale, so that close-ups keep their detail.
+
+    Returns:
+        The plan.
+    """
+    crops = [crop_frame(face.pose, framing, pixel_aspect) for face in faces]
+    native_px = int(np.ceil(max(crop.side_px for crop in crops) / _MULTIPLE)) * _MULTIPLE
+    size = int(np.clip(native_px, canvas_px, max_canvas_px))
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    for face, crop in zip(faces, crops, strict=True):
+        window = mask_window(face.landmarks, pixel_aspect=pixel_aspect, feather=mask.feather, expand=mask.expand)
+        corners = np.array(
+            [(x, y) for x in (window.x_min, window.x_max) for y in (window.y_min, window.y_max)], np.float64
+        )
+        reach = apply_affine(crop.canvas_from_plate(size), corners)
+        low, high = np.minimum(low, reach.min(axis=0)), np.maximum(high, reach.max(axis=0))
+    first = np.clip(np.floor(low) - _FILTER_REACH_PX, 0, size).astype(int)
+    last = np.clip(np.ceil(high) + _FILTER_REACH_PX, 0, size).astype(int)
+    return CanvasPlan(framing, size, slice(first[1], last[1]), slice(first[0], last[0]))
+
+
+def reage_frame(
+    plate: Plate,
+    face: TrackedFace,
+    plan: CanvasPlan,
+    source_age_years: float,
+    target_age_years: float,
+    predictor: Predictor,
+    encoding: NetworkEncoding,
+    mask: MaskSettings,
+    tiling: str = "single",
+) -> FrameLayers | None:
+    """Re-age a face in one frame.
+
+    Args:
+        plate: the frame.
+        face: the face in it, from the trackfile.
+        plan: the canvas of this shot.
+        source_age_years: age in the plate.
+        target_age_years: age to show.
+        predictor: the network.
+        encoding: plate pixels to network pixels and back.
+        mask: mask settings.
+        tiling: ``single`` or ``windows``.
+
+    Returns:
+        The layers, or None where the mask does not touch the plate's data window.
+    """
+    aspect = plate.pixel_aspect
+    reach = mask_window(face.landmarks, pixel_aspect=aspect, feather=mask.feather, expand=mask.expand)
+    window = reach.intersect(plate.data_window)
+    if window.is_empty:
+        return None
+    soft = face_mask(face.landmarks, window, pixel_aspect=aspect, feather=mask.feather, expand=mask.expand)
+    crop = crop_frame(face.pose, plan.framing, aspect)
+    canvas = _canvas_image(plate, crop, plan.canvas_px, encoding)
+    change = predict_canvas(
+        predictor, canvas, source_age_years, target_age_years, region=(plan.rows, plan.columns), tiling=tiling
+    )
+    encoded_delta = warp_back(change, crop.plate_from_canvas(plan.canvas_px), window)
+    encoded_delta[soft == 0.0] = 0.0
+    delta = encoding.delta(plate.rgb[window.slices_in(plate.data_window)], encoded_delta)
+    return FrameLayers(window, delta, soft)
+
+
+def _canvas_image(plate: Plate, crop: CropFrame, canvas_px: int, encoding: NetworkEncoding) -> Image:
+    """The face as the network sees it, (canvas_px, canvas_px, 3) float32; the plate's edge goes on where it ends."""
+    side = float(canvas_px)
+    corners = np.array([(0.0, 0.0), (side, 0.0), (side, side), (0.0, side)])
+    quad = apply_affine(crop.plate_from_canvas(canvas_px), corners)
+    margin = int(np.ceil(_FILTER_REACH_PX * max(1.0, crop.side_px / canvas_px)))
+    needed = Window.around(quad, margin).intersect(plate.data_window)
+    if needed.is_empty:
+        needed = plate.data_window
+    encoded = encoding.encode(plate.rgb[needed.slices_in(plate.data_window)])
+    return warp(encoded, needed, crop.canvas_from_plate(canvas_px), (canvas_px, canvas_px))

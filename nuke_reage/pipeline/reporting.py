@@ -1,0 +1,62 @@
+"""How a long job tells what it is doing, without knowing who listens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["FrameResult", "Reporter", "Silent"]
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """What became of one frame.
+
+    Attributes:
+        frame: frame number.
+        state: ``baked``, ``kept`` (was there already, with the same fingerprint) or ``no-face``.
+        path: file that holds it.
+        warnings: what the artist should know, in sentences.
+        mean_delta: mean absolute delta inside the mask, plate values.
+        peak_delta: largest absolute delta inside the mask, plate values.
+    """
+
+    frame: int
+    state: str
+    path: Path
+    warnings: tuple[str, ...] = ()
+    mean_delta: float = 0.0
+    peak_delta: float = 0.0
+
+
+class Reporter(Protocol):
+    """Listener of a job.  Called from one thread only; raising ends the job."""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """``done`` of ``total`` frames of a stage (``track`` or ``bake``) are finished."""
+
+    def frame(self, result: FrameResult) -> None:
+        """A frame is finished and on disk."""
+
+    def warn(self, text: str) -> None:
+        """Something about the whole job that the artist should know."""
+
+    def cancelled(self) -> bool:
+        """Whether to stop after the frames that are under way."""
+
+
+class Silent:
+    """A reporter that says nothing and never cancels."""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        return None
+
+    def frame(self, result: FrameResult) -> None:
+        return None
+
+    def warn(self, text: str) -> None:
+        return None
+
+    def cancelled(self) -> bool:
+        return False

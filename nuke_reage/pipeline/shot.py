@@ -1,0 +1,212 @@
+"""A shot, opened: plate, colour, track, model and canvas of a job, ready to bake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from nuke_reage.core.errors import MediaError
+from nuke_reage.core.frames import format_frames, parse_frames
+from nuke_reage.core.job import JobSpec
+from nuke_reage.core.site import Site, load_site
+from nuke_reage.faces.canonical import framing_from_spec
+from nuke_reage.faces.trackfile import FaceTrack, Track
+from nuke_reage.faces.types import TrackedFace
+from nuke_reage.imaging.encoding import NetworkEncoding
+from nuke_reage.imaging.gamut import WorkingSpace
+from nuke_reage.media.sequence import PlateSource, open_plate
+from nuke_reage.models.backends import Predictor, create_predictor
+from nuke_reage.models.descriptor import ModelDescriptor
+from nuke_reage.models.registry import Registry
+from nuke_reage.pipeline.frame import CanvasPlan, plan_canvas
+from nuke_reage.pipeline.reporting import Reporter, Silent
+from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
+
+__all__ = ["PredictorCache", "Shot", "ShotPlan", "open_shot", "plan_shot", "track_job"]
+
+
+class PredictorCache:
+    """Keeps the network of the last job warm for the next one."""
+
+    def __init__(self) -> None:
+        self._key: tuple[str, ...] = ()
+        self._predictor: Predictor | None = None
+
+    def get(self, descriptor: ModelDescriptor, job: JobSpec, site: Site) -> Predictor:
+        """The predictor that a job asks for."""
+        device = site.device if job.model.device == "auto" and site.device else job.model.device
+        key = (str(descriptor.weights_path), descriptor.sha256, device, job.model.precision, job.model.backend)
+        if self._predictor is None or key != self._key:
+            self._predictor = None
+            self._predictor = create_predictor(
+                descriptor, device=device, precision=job.model.precision, backend=job.model.backend
+            )
+            self._key = key
+        return self._predictor
+
+
+@dataclass(frozen=True)
+class ShotPlan:
+    """A job, checked against what is on disk, before anything is tracked or computed.
+
+    Attributes:
+        job: the job.
+        source: reads the plate.
+        frames: frames to bake.
+        space: the plate's colour space.
+        descriptor: the model's card.
+        track: where the track lies and whether it holds.
+        site: the machine's settings.
+    """
+
+    job: JobSpec
+    source: PlateSource
+    frames: tuple[int, ...]
+    space: WorkingSpace
+    descriptor: ModelDescriptor
+    track: TrackPlan
+    site: Site
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Everything that is the same for all frames.
+
+    Attributes:
+        job: the job, with the trackfile filled in.
+        source: reads the plate.
+        frames: frames to bake.
+        descriptor: the model's card.
+        predictor: the network, ready to run.
+        encoding: plate pixels to network pixels and back.
+        track: the track of the whole plate.
+        face: the chosen face.
+        canvas: the network's raster; None where the face is missing in every frame.
+    """
+
+    job: JobSpec
+    source: PlateSource
+    frames: tuple[int, ...]
+    descriptor: ModelDescriptor
+    predictor: Predictor
+    encoding: NetworkEncoding
+    track: Track
+    face: FaceTrack
+    canvas: CanvasPlan | None
+
+    def face_at(self, frame: int) -> TrackedFace | None:
+        """The face in a frame, None where it is missing."""
+        return self.face.at(frame)
+
+    @cached_property
+    def signature(self) -> str:
+        """What the shot as a whole adds to every frame's fingerprint."""
+        space = self.encoding.working_space
+        gains = (self.encoding.exposure_gain, self.encoding.white_gain)
+        return repr((self.canvas, gains, space.name, space.config_name))
+
+
+def plan_shot(job: JobSpec, frames: str = "") -> ShotPlan:
+    """Check a job without computing anything.
+
+    Args:
+        job: the job.
+        frames: frame range that counts instead of the job's own.
+
+    Raises:
+        ReageError: plate, frames, colourspace or model do not exist.
+    """
+    site = load_site()
+    source = open_plate(job.plate.path, layer=job.plate.layer or None)
+    space = _space(job, source, site)
+    descriptor = Registry.from_environment().get(job.model.name)
+    chosen = _choose_frames(frames or job.frames, source)
+    return ShotPlan(job, source, chosen, space, descriptor, plan_track(job, source, space), site)
+
+
+def open_shot(
+    job: JobSpec,
+    reporter: Reporter | None = None,
+    *,
+    frames: str = "",
+    predictors: PredictorCache | None = None,
+    overwrite: bool = False,
+) -> Shot:
+    """Open a job for baking; tracks the whole plate where no track holds.
+
+    Args:
+        job: the job.
+        reporter: listener; None = nobody.
+        frames: frame range that counts instead of the job's own.
+        predictors: where warm networks are kept; None = nowhere.
+        overwrite: track again.
+
+    Raises:
+        ReageError: anything that the job names does not exist or does not fit; FaceError without any face.
+    """
+    listener = reporter or Silent()
+    plan = plan_shot(job, frames)
+    # Weights are looked at first: a missing model should not be found out after an hour of tracking.
+    predictor = (predictors or PredictorCache()).get(plan.descriptor, job, plan.site)
+    track, track_path = obtain_track(job, plan.source, plan.space, listener, overwrite=overwrite)
+    face = track.face(job.face.select)
+    _warn_about_ages(job, plan, listener)
+    present = [face.frames[frame] for frame in face.present_frames]
+    canvas = None
+    if present:
+        canvas = plan_canvas(
+            present,
+            framing_from_spec(plan.descriptor.framing),
+            track.plate.pixel_aspect,
+            job.mask,
+            plan.descriptor.canvas_px,
+            plan.descriptor.max_canvas_px,
+        )
+    filled = replace(job, face=replace(job.face, track=track_path.as_posix()))
+    encoding = _encoding(job, plan.space, face)
+    return Shot(filled, plan.source, plan.frames, plan.descriptor, predictor, encoding, track, face, canvas)
+
+
+def track_job(
+    job: JobSpec, reporter: Reporter, *, path: Path | None = None, overwrite: bool = False
+) -> tuple[Track, Path]:
+    """Track the plate of a job, without a model; arguments and errors as :func:`obtain_track`."""
+    source = open_plate(job.plate.path, layer=job.plate.layer or None)
+    return obtain_track(job, source, _space(job, source, load_site()), reporter, path=path, overwrite=overwrite)
+
+
+def _space(job: JobSpec, source: PlateSource, site: Site) -> WorkingSpace:
+    name = job.plate.colorspace or ("scene_linear" if source.is_scene_linear else "srgb")
+    return WorkingSpace.from_name(name, job.plate.ocio_config or site.ocio_config or None)
+
+
+def _choose_frames(text: str, source: PlateSource) -> tuple[int, ...]:
+    if not text:
+        return source.frames
+    frames = parse_frames(text)
+    missing = sorted(set(frames) - set(source.frames))
+    if missing:
+        raise MediaError(
+            "missing-frame",
+            f"{source.spec} has no frame {format_frames(missing[:20])}{' ...' if len(missing) > 20 else ''}.",
+            f"The plate has {format_frames(source.frames)}; leave the missing ones out with --frames.",
+        )
+    return frames
+
+
+def _encoding(job: JobSpec, space: WorkingSpace, face: FaceTrack) -> NetworkEncoding:
+    exposure = 2.0**job.colour.exposure_stops * (face.exposure_gain if job.colour.auto_exposure else 1.0)
+    red, green, blue = (own * asked for own, asked in zip(face.white_gain, job.colour.white_gain, strict=True))
+    return NetworkEncoding(space, exposure, (red, green, blue))
+
+
+def _warn_about_ages(job: JobSpec, plan: ShotPlan, reporter: Reporter) -> None:
+    low, high = plan.descriptor.age_range
+    for name, curve in (("source", job.source_age), ("target", job.target_age)):
+        ages = [curve.at(frame) for frame in plan.frames]
+        if min(ages) < low or max(ages) > high:
+            reporter.warn(
+                f"The {name} age runs from {min(ages):g} to {max(ages):g}; "
+                f"{plan.descriptor.name} has learnt {low:g} to {high:g}."
+            )

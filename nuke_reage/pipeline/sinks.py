@@ -1,0 +1,220 @@
+"""Where finished frames go: layered EXR, stills or a movie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from nuke_reage.core.errors import CancelledError, UsageError
+from nuke_reage.core.settings import OutputSettings
+from nuke_reage.imaging.blending import comp
+from nuke_reage.imaging.encoding import DisplayCurve
+from nuke_reage.imaging.gamut import WorkingSpace
+from nuke_reage.imaging.geometry import Window
+from nuke_reage.media.exr import Part, write_layers
+from nuke_reage.media.movie import MovieWriter
+from nuke_reage.media.movie_read import MOVIE_SUFFIXES
+from nuke_reage.media.plate import Plate
+from nuke_reage.media.sequence import PlateSource, output_path, same_file
+from nuke_reage.media.still import write_still
+from nuke_reage.pipeline.frame import FrameLayers
+
+__all__ = ["ExrSink", "MovieSink", "Sink", "StillSink", "finished_picture", "open_sink"]
+
+
+_DEFAULT_RATE = Fraction(24)
+_SRGB = DisplayCurve(knee=1.0)
+
+
+class Sink(Protocol):
+    """Writes frames.  ``resumable`` sinks keep what is there; the others need every frame, in order."""
+
+    resumable: bool
+
+    def path(self, frame: int) -> Path: ...
+
+    def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
+        """Write one frame; returns warnings."""
+
+    def close(self, *, complete: bool) -> None:
+        """Finish; an incomplete movie is thrown away."""
+
+
+def finished_picture(plate: Plate, layers: FrameLayers | None, gain: float) -> Plate:
+    """The plate with ``gain * mask * delta`` added; everything else stays bit for bit."""
+    if layers is None:
+        return plate
+    rgb = plate.rgb.copy()
+    inside = layers.window.slices_in(plate.data_window)
+    rgb[inside] = comp(plate.rgb[inside], layers.mask, layers.delta, gain)
+    return replace(plate, rgb=rgb)
+
+
+class ExrSink:
+    """Multi-part EXR with the asked-for layers, one file a frame."""
+
+    resumable = True
+
+    def __init__(self, output: OutputSettings, gain: float) -> None:
+        self._output = output
+        self._gain = gain
+
+    def path(self, frame: int) -> Path:
+        return output_path(self._output.path, frame)
+
+    def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
+        parts = _layer_parts(plate, layers, self._output.layers, self._gain)
+        report = write_layers(
+            self.path(frame),
+            parts,
+            display_window=plate.display_window,
+            pixel_aspect=plate.pixel_aspect,
+            metadata={**plate.metadata, **provenance},
+            compression=self._output.compression,
+        )
+        return list(report.notes)
+
+    def close(self, *, complete: bool) -> None:
+        return None
+
+
+def _display(picture: Plate, space: WorkingSpace) -> Plate:
+    """The picture as a screen wants it: scene-linear light becomes sRGB, anything else stays as the plate has it."""
+    if not space.is_linear:
+        return picture
+    return replace(picture, rgb=_SRGB.encode(space.to_linear_rec709(picture.rgb)))
+
+
+def _layer_parts(plate: Plate, layers: FrameLayers | None, names: tuple[str, ...], gain: float) -> list[Part]:
+    """The parts of a layered EXR; without a face delta and mask are a single black pixel."""
+    if layers is None:
+        layers = _nothing(plate)
+    window, delta, mask = layers.window, layers.delta, layers.mask
+    colours = ("red", "green", "blue")
+    parts = {
+        "delta": Part("delta", {f"reage_delta.{name}": delta[..., i] for i, name in enumerate(colours)}, window),
+        "mask": Part("mask", {"reage_mask.alpha": mask}, window),
+    }
+    if "comp" in names:
+        picture = finished_picture(plate, layers, gain)
+        alpha = picture.channels.get("A", np.ones(picture.rgb.shape[:2], np.float32))
+        channels = {name: picture.rgb[..., i] for i, name in enumerate("RGB")} | {"A": alpha}
+        # Half where that is what the plate has: anything else would not give its own values back.
+        parts["comp"] = Part("comp", channels, plate.data_window, "half" if plate.sample_type == "half" else "float")
+    return [parts[name] for name in names]
+
+
+def _nothing(plate: Plate) -> FrameLayers:
+    corner = plate.data_window
+    window = Window(corner.x_min, corner.y_min, corner.x_min + 1, corner.y_min + 1)
+    return FrameLayers(window, np.zeros((1, 1, 3), np.float32), np.zeros((1, 1), np.float32))
+
+
+class StillSink:
+    """The finished picture as PNG, TIFF, JPEG or DPX files, with the depth of the plate's own where it fits."""
+
+    resumable = False
+
+    def __init__(self, output: OutputSettings, gain: float, space: WorkingSpace) -> None:
+        self._output = output
+        self._gain = gain
+        self._space = space
+
+    def path(self, frame: int) -> Path:
+        return output_path(self._output.path, frame)
+
+    def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
+        picture = finished_picture(plate, layers, self._gain)
+        return list(write_still(self.path(frame), _display(picture, self._space)))
+
+    def close(self, *, complete: bool) -> None:
+        return None
+
+
+class MovieSink:
+    """The finished picture as a movie, with the frame rate and the sound of the movie that it came from."""
+
+    resumable = False
+
+    def __init__(self, output: OutputSettings, gain: float, source: PlateSource, space: WorkingSpace) -> None:
+        self._path = Path(output.path)
+        self._space = space
+        self._gain = gain
+        self._source = source
+        self._stack = ExitStack()
+        self._writer: MovieWriter | None = None
+
+    def path(self, frame: int) -> Path:
+        return self._path
+
+    def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
+        picture = _display(finished_picture(plate, layers, self._gain), self._space).rgb
+        if self._writer is None:
+            self._writer = self._stack.enter_context(self._open(frame, plate))
+        self._writer.write(picture)
+        return []
+
+    def close(self, *, complete: bool) -> None:
+        if complete:
+            self._stack.close()
+        elif self._writer is not None:
+            stopped = CancelledError("incomplete", "The movie is not finished.", "Run the same command again.")
+            self._stack.__exit__(type(stopped), stopped, None)
+
+    def _open(self, frame: int, plate: Plate) -> MovieWriter:
+        rate = self._source.fps or _DEFAULT_RATE
+        origin = self._source.path_of(frame)
+        from_movie = _is_movie(origin)
+        size = (plate.data_window.width, plate.data_window.height)
+        start = Fraction(frame - self._source.frames[0]) / rate
+        return MovieWriter(
+            self._path,
+            rate,
+            size,
+            pixel_aspect=plate.pixel_aspect,
+            audio_from=origin if from_movie else None,
+            audio_start_seconds=start if from_movie else Fraction(0),
+        )
+
+
+def open_sink(
+    output: OutputSettings, gain: float, source: PlateSource, space: WorkingSpace, frames: tuple[int, ...]
+) -> Sink:
+    """Choose by the output's name, and see to it that the plate is not overwritten.
+
+    Raises:
+        UsageError: output and plate are the same files, several frames go to one still, or a movie is to be written
+            with gaps.
+    """
+    path = Path(output.path)
+    if _is_movie(path):
+        if same_file(path, source.path_of(frames[0])):
+            raise _overwrites(path)
+        return MovieSink(output, gain, source, space)
+    targets = [output_path(output.path, frame) for frame in frames]
+    if len(frames) > 1 and len(set(targets)) < len(frames):
+        raise UsageError(
+            "one-file-for-many",
+            f"{len(frames)} frames cannot all be written to {output.path}.",
+            "Put the frame number into the name: name.####.exr.",
+        )
+    for frame, target in zip(frames, targets, strict=True):
+        if same_file(target, source.path_of(frame)):
+            raise _overwrites(target)
+    if path.suffix.lower() == ".exr":
+        return ExrSink(output, gain)
+    return StillSink(output, gain, space)
+
+
+def _is_movie(path: Path) -> bool:
+    return path.suffix.lower() in MOVIE_SUFFIXES
+
+
+def _overwrites(path: Path) -> UsageError:
+    return UsageError("output-is-input", f"Writing {path} would overwrite the plate.", "Choose another folder or name.")

@@ -1,0 +1,196 @@
+"""From a job to a trackfile: the whole plate is tracked once, whatever frames are baked later."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from nuke_reage.core.errors import CancelledError, FaceError, MediaError
+from nuke_reage.core.job import JobSpec
+from nuke_reage.core.plugins import load_plugin
+from nuke_reage.core.strict import canonical_json
+from nuke_reage.faces.exposure import sample_skin
+from nuke_reage.faces.stabilise import Smoothing
+from nuke_reage.faces.trackfile import PlateInfo, Track
+from nuke_reage.faces.tracking import FrameInput, TrackSettings, track_shot
+from nuke_reage.faces.types import Detection, FaceBackend
+from nuke_reage.imaging.encoding import DisplayCurve
+from nuke_reage.imaging.gamut import WorkingSpace
+from nuke_reage.media.plate import Plate
+from nuke_reage.media.sequence import PlateSource
+from nuke_reage.pipeline.prefetch import prefetch
+from nuke_reage.pipeline.reporting import Reporter
+
+__all__ = ["TrackPlan", "obtain_track", "plan_track"]
+
+Image = npt.NDArray[np.float32]
+
+_GREY_LINEAR = 0.18
+_DARKEST_LINEAR = 1e-4
+_LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
+
+
+@dataclass(frozen=True)
+class TrackPlan:
+    """Where the track of a job lies, and whether it still holds.
+
+    Attributes:
+        path: the trackfile.
+        fingerprint: of the plate and the tracking settings, as they are now.
+        state: ``given`` (named by the artist, taken as it is), ``fresh``, ``stale`` or ``missing``.
+    """
+
+    path: Path
+    fingerprint: str
+    state: str
+
+
+def plan_track(job: JobSpec, source: PlateSource, space: WorkingSpace, path: Path | None = None) -> TrackPlan:
+    """Find out what has to be tracked, without tracking.
+
+    Args:
+        job: the job.
+        source: its plate.
+        space: the plate's colour space.
+        path: trackfile to make; None = the one that the job names, else one beside the output.
+    """
+    settings = [job.face.detector, job.face.smoothing, job.face.max_gap, space.name, space.config_name, job.plate.layer]
+    files = [f"{frame} {source.fingerprint(frame)}" for frame in source.frames]
+    fingerprint = hashlib.sha256("\n".join([canonical_json(settings), *files]).encode()).hexdigest()
+    if job.face.track and path is None:
+        return TrackPlan(Path(job.face.track), fingerprint, "given")
+    place = path or _beside(job.output.path)
+    if not place.exists():
+        return TrackPlan(place, fingerprint, "missing")
+    older = _older(place)
+    holds = older is not None and older.plate.fingerprint == fingerprint
+    return TrackPlan(place, fingerprint, "fresh" if holds else "stale")
+
+
+def obtain_track(
+    job: JobSpec,
+    source: PlateSource,
+    space: WorkingSpace,
+    reporter: Reporter,
+    *,
+    path: Path | None = None,
+    overwrite: bool = False,
+) -> tuple[Track, Path]:
+    """The job's track: read where it holds, made and saved where it does not.
+
+    Args:
+        job: the job.
+        source: its plate.
+        space: the plate's colour space.
+        reporter: listener; ``track`` is the stage.
+        path: as in :func:`plan_track`.
+        overwrite: track again in any case, except a track that the artist has named.
+
+    Returns:
+        The track and where it lies.
+
+    Raises:
+        FaceError: a named trackfile is missing or damaged.
+        MediaError: no frame of the plate can be read.
+        CancelledError: the reporter asked to stop; nothing is written.
+    """
+    plan = plan_track(job, source, space, path)
+    if plan.state == "given":
+        track = Track.load(plan.path)
+        if track.plate.fingerprint != plan.fingerprint:
+            reporter.warn(f"{plan.path} was made from another plate or other settings; it is used as it is.")
+        return track, plan.path
+    older = _older(plan.path) if plan.state != "missing" else None
+    if plan.state == "fresh" and older is not None and not overwrite:
+        return older, plan.path
+    track = _track(job, source, space, plan.fingerprint, older, reporter)
+    track.save(plan.path)
+    return track, plan.path
+
+
+def _beside(output: str) -> Path:
+    """``out/shot.####.exr`` → ``out/shot.track.json``."""
+    path = Path(output)
+    stem = re.split(r"[#@%$]", path.stem, maxsplit=1)[0].rstrip("._-") or "plate"
+    return path.with_name(f"{stem}.track.json")
+
+
+def _older(path: Path) -> Track | None:
+    try:
+        return Track.load(path)
+    except FaceError:
+        return None
+
+
+def _track(
+    job: JobSpec, source: PlateSource, space: WorkingSpace, fingerprint: str, older: Track | None, reporter: Reporter
+) -> Track:
+    backend: FaceBackend = load_plugin("face_backend", job.face.detector)()
+    first = source.read(source.frames[0])
+    plate = PlateInfo(
+        pattern=job.plate.path,
+        fingerprint=fingerprint,
+        display_width=first.display_window.width,
+        display_height=first.display_window.height,
+        pixel_aspect=first.pixel_aspect,
+    )
+    settings = TrackSettings(Smoothing(strength=job.face.smoothing, max_gap_frames=job.face.max_gap))
+    pictures = _Pictures(source, space, reporter)
+    return track_shot(
+        pictures, backend=backend, settings=settings, plate=plate, older=older, skin_meter=pictures.measure_skin
+    )
+
+
+class _Pictures:
+    """The plate as a detector wants to see it, frame by frame, and the light of the frame in hand."""
+
+    def __init__(self, source: PlateSource, space: WorkingSpace, reporter: Reporter) -> None:
+        self._source = source
+        self._space = space
+        self._reporter = reporter
+        self._curve = DisplayCurve()
+        self._linear: Image = np.zeros((1, 1, 3), np.float32)
+        self._offset = (0.0, 0.0)
+
+    def __iter__(self) -> Iterator[FrameInput]:
+        frames = self._source.frames
+        self._reporter.progress("track", 0, len(frames))
+        unreadable: MediaError | None = None
+        usable = False
+        for index, (frame, plate) in enumerate(zip(frames, prefetch(self._read, frames), strict=True)):
+            if self._reporter.cancelled():
+                raise CancelledError("by-user", "Stopped while tracking.", "Run the same command again.")
+            if isinstance(plate, MediaError):
+                unreadable = plate
+                self._reporter.warn(f"frame {frame} is left out of the track: {plate.message}")
+            else:
+                usable = True
+                yield frame, self._prepare(plate), self._offset
+            self._reporter.progress("track", index + 1, len(frames))
+        if unreadable is not None and not usable:
+            raise unreadable
+
+    def measure_skin(self, _frame: int, detection: Detection) -> float | None:
+        return sample_skin(self._linear, detection.landmarks, offset=self._offset)
+
+    def _read(self, frame: int) -> Plate | MediaError:
+        try:
+            return self._source.read(frame)
+        except MediaError as error:
+            return error
+
+    def _prepare(self, plate: Plate) -> Image:
+        """The display picture of a plate; keeps its light for :meth:`measure_skin`."""
+        finite = np.nan_to_num(plate.rgb, nan=0.0, posinf=0.0, neginf=0.0)
+        self._linear = self._space.to_linear_rec709(finite)
+        self._offset = (float(plate.data_window.x_min), float(plate.data_window.y_min))
+        luminance = np.maximum(cv2.transform(self._linear[::4, ::4], _LUMINANCE), _DARKEST_LINEAR)
+        gain = _GREY_LINEAR / float(np.exp(np.log(luminance).mean()))
+        return np.clip(self._curve.encode(self._linear * np.float32(gain)), 0.0, 1.0)
