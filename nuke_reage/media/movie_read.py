@@ -20,7 +20,7 @@ from nuke_reage.core.errors import MediaError
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.fingerprint import file_fingerprint
 from nuke_reage.media.metadata import Attribute
-from nuke_reage.media.movie_colour import rgb_from_frame, sample_bits
+from nuke_reage.media.movie_colour import FrameConverter, sample_bits
 from nuke_reage.media.plate import Plate
 
 __all__ = ["MOVIE_SUFFIXES", "MovieSource"]
@@ -78,6 +78,7 @@ class MovieSource:
             raise
         self._decoder: Iterator[VideoFrame] | None = None
         self._held: VideoFrame | None = None
+        self._converter = FrameConverter()
         self._closed = False
 
     def __enter__(self) -> MovieSource:
@@ -173,7 +174,7 @@ class MovieSource:
         self.path_of(frame)
         with self._lock:
             picture = self._decode(self._timeline.pts[frame - 1], frame)
-            rgb, alpha = rgb_from_frame(picture)
+            rgb, alpha = self._converter.decode(picture)
         quarter_turns = round(picture.rotation / 90) % 4
         rgb = np.ascontiguousarray(np.rot90(rgb, quarter_turns))
         window = Window(0, 0, rgb.shape[1], rgb.shape[0])
@@ -205,7 +206,11 @@ class MovieSource:
     def _video_stream(self) -> VideoStream:
         stream = self._container.streams.best("video")
         if not isinstance(stream, VideoStream):
-            raise MediaError("no-video", f"{self._path} has no picture in it", "Choose a movie with a video track.")
+            raise MediaError(
+                "no-video",
+                f"{self._path} has no picture in it",
+                "Choose a movie with a video track; one whose copy stopped early may look the same, copy it again.",
+            )
         return stream
 
     def _read_timeline(self) -> _Timeline:

@@ -19,7 +19,8 @@ from av.video.stream import VideoStream
 from nuke_reage.core.errors import MediaError
 from nuke_reage.media.atomic import atomic_path, write_error
 from nuke_reage.media.movie_audio import AudioCopier
-from nuke_reage.media.movie_colour import BT709, frame_from_rgb
+from nuke_reage.media.movie_colour import BT709, FrameConverter
+from nuke_reage.media.movie_read import MovieSource
 
 __all__ = ["MovieWriter"]
 
@@ -85,6 +86,7 @@ class MovieWriter:
         self._crf = crf
         self._count = 0
         self._last_seconds = Fraction(-1)
+        self._converter = FrameConverter()
         self._stack = ExitStack()
         self._audio: AudioCopier | None = None
         self._temporary: Path
@@ -125,6 +127,7 @@ class MovieWriter:
                 self._container.close()
             except (av.FFmpegError, OSError) as failure:
                 raise write_error(self.path, str(failure), temporary=self._temporary) from failure
+            self._check()
 
     def write(self, rgb: npt.NDArray[np.floating], *, timestamp_seconds: Fraction | None = None) -> None:
         """Add a frame.
@@ -146,7 +149,7 @@ class MovieWriter:
             raise ValueError(f"frame {self._count + 1} at {seconds} s does not come after {self._last_seconds} s")
         if self.codec == "h264" and (width % 2 or height % 2):
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        frame = frame_from_rgb(rgb, _PIXEL_FORMATS[self.codec])
+        frame = self._converter.encode(rgb, _PIXEL_FORMATS[self.codec])
         time_base = self._stream.codec_context.time_base or _VARIABLE_TIME_BASE
         frame.time_base = time_base
         frame.pts = round(seconds / time_base)
@@ -185,6 +188,17 @@ class MovieWriter:
         if self._timecode:
             stream.metadata["timecode"] = self._timecode
         return stream
+
+    def _check(self) -> None:
+        """Open the finished file: the last flush to a full disk can fail without a word."""
+        try:
+            with MovieSource(self._temporary) as written:
+                count = len(written.frames)
+        except MediaError as error:
+            raise write_error(self.path, error.message, temporary=self._temporary) from error
+        if count != self._count:
+            text = f"{count} of {self._count} frames arrived"
+            raise write_error(self.path, text, temporary=self._temporary)
 
     def _close_quietly(self) -> None:
         # After a failure the trailer cannot be written; the reason has been told already.

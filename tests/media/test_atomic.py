@@ -44,7 +44,8 @@ def test_a_full_disk_leaves_nothing_at_any_point(tmp_path: Path) -> None:
     """The limit on file sizes fails writes as a full disk does; it is set to many sizes below what is needed."""
     done = run(
         "whole = write_layers(sys.argv[1] + '/whole.exr', parts, display_window=window).size_bytes\n"
-        "limits = [0, 1, 400, 1000, 5000] + [whole * k // 12 for k in range(1, 12)] + [whole - k for k in (1, 2, 100, 1000, 4000)]\n"
+        "limits = [0, 1, 400, 1000, 5000] + [whole * k // 12 for k in range(1, 12)]\n"
+        "limits += [whole - k for k in (1, 2, 100, 1000, 4000)]\n"
         "for limit in limits:\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))\n"
         "    try: write_layers(sys.argv[1] + '/out.exr', parts, display_window=window)\n"
