@@ -70,11 +70,12 @@ def _scene() -> npt.NDArray[np.float32]:
     except ImportError:
         hint = "Install the extra: pip install nuke-reage[demo]."
         raise UsageError("no-portrait", "The demo's portrait comes with scikit-image.", hint) from None
-    linear = WorkingSpace.from_name("srgb").to_linear_rec709(astronaut().astype(np.float32) / 255.0)
+    portrait = np.asarray(astronaut(), np.float32) / 255.0  # type: ignore[no-untyped-call]
+    linear = WorkingSpace.from_name("srgb").to_linear_rec709(portrait)
     rows, columns = np.mgrid[: linear.shape[0], : linear.shape[1]]
     distance = np.hypot(columns - 345.0, rows - 40.0)
-    lamp = 20.0 / (1.0 + np.exp((distance - 9.0) / 0.8)) + 0.35 * np.exp(-distance / 18.0)
-    return (linear + lamp[..., None] * np.array([1.0, 0.86, 0.62])).astype(np.float32)
+    lamp = 20.0 * np.clip((10.0 - distance) / 2.0, 0.0, 1.0) + 0.35 * np.exp(-distance / 18.0)
+    return np.asarray(linear + lamp[..., None] * np.array([1.0, 0.86, 0.62]), np.float32)
 
 
 def _film(scene: npt.NDArray[np.float32], time: float, seed: int) -> npt.NDArray[np.float32]:
@@ -89,8 +90,8 @@ def _film(scene: npt.NDArray[np.float32], time: float, seed: int) -> npt.NDArray
     )
     canvas_from_scene = camera.canvas_from_plate(_WIDTH)
     canvas_from_scene[1, 2] -= (_WIDTH - _HEIGHT) / 2
-    picture = warp(scene, Window.of_shape(scene.shape), canvas_from_scene, (_HEIGHT, _WIDTH))
-    exposure = 2.0 ** (0.67 / (1.0 + math.exp(-(time - 0.5) * 40.0)))
+    picture = warp(scene, Window.of_shape(scene.shape), canvas_from_scene, (_HEIGHT, _WIDTH), filter="cubic")
+    exposure = 2.0 ** (-0.67 / (1.0 + math.exp((time - 0.5) * 40.0)))
     noise = np.random.default_rng(seed).standard_normal(picture.shape, dtype=np.float32)
     light = np.maximum(picture, 0.0)
-    return ((picture + _GRAIN * np.sqrt(light * 0.18 + 0.0004) * noise) * exposure).astype(np.float32)
+    return np.asarray((picture + _GRAIN * np.sqrt(light * 0.18 + 0.0004) * noise) * exposure, np.float32)
