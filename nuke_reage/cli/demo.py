@@ -114,10 +114,11 @@ def _is_complete(plate: str, count: int) -> bool:
 
 def _show(shot: Shot, folder: Path, on_frame: Callable[[int], None]) -> None:
     """Contact sheet and before / after movie, read back from the files that were written."""
-    from nuke_reage.evaluation.sheets import contact_sheet, fit, save_picture
+    from nuke_reage.evaluation.sheets import contact_sheet, fit
     from nuke_reage.media.exr import read_layers
     from nuke_reage.media.movie import MovieWriter
     from nuke_reage.media.sequence import output_path
+    from nuke_reage.media.still_write import write_still
 
     space = shot.encoding.working_space
     rows: list[list[tuple[str, Bytes]]] = []
@@ -146,7 +147,7 @@ def _show(shot: Shot, folder: Path, on_frame: Callable[[int], None]) -> None:
             on_frame(index + 1)
     cell = (400, 500)
     rows = [[(caption, fit(picture, *cell)) for caption, picture in row] for row in rows]
-    save_picture(folder / "contact_sheet.png", contact_sheet(rows, cell))
+    write_still(folder / "contact_sheet.png", contact_sheet(rows, cell) / 255.0)
 
 
 def _screen(rgb: npt.NDArray[np.float32], space: WorkingSpace) -> Bytes:

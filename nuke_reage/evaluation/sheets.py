@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from nuke_reage.media.atomic import atomic_path
-
-__all__ = ["contact_sheet", "display_bytes", "fit", "save_picture"]
+__all__ = ["contact_sheet", "display_bytes", "fit"]
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -78,13 +74,3 @@ def contact_sheet(rows: Sequence[Sequence[tuple[str, Bytes]]], cell_px: tuple[in
             place = (x * step_x + _GAP_PX + 2, y * step_y + _GAP_PX + height + 3)
             draw.text(place, caption, fill=(210, 210, 210), font=font)
     return np.asarray(image, np.uint8)
-
-
-def save_picture(path: str | os.PathLike[str], picture: Bytes) -> None:
-    """Write a PNG or JPEG, whole or not at all.
-
-    Raises:
-        MediaError: the file cannot be written.
-    """
-    with atomic_path(path) as temporary:
-        Image.fromarray(picture).save(temporary, format="PNG" if Path(path).suffix.lower() == ".png" else "JPEG")

@@ -22,7 +22,7 @@ from nuke_reage.media.movie import MovieWriter
 from nuke_reage.media.movie_read import MOVIE_SUFFIXES
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, output_path, same_file
-from nuke_reage.media.still import write_still
+from nuke_reage.media.still_write import write_still
 from nuke_reage.pipeline.frame import FrameLayers
 
 __all__ = ["ExrSink", "MovieSink", "Sink", "StillSink", "finished_picture", "open_sink"]
@@ -117,7 +117,7 @@ def _nothing(plate: Plate) -> FrameLayers:
 
 
 class StillSink:
-    """The finished picture as PNG, TIFF, JPEG or DPX files, with the depth of the plate's own where it fits."""
+    """The finished picture as PNG, TIFF or JPEG: 8 bit where the plate has 8, else 16 where the format has them."""
 
     resumable = False
 
@@ -130,8 +130,9 @@ class StillSink:
         return output_path(self._output.path, frame)
 
     def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
-        picture = finished_picture(plate, layers, self._gain)
-        return list(write_still(self.path(frame), _display(picture, self._space)))
+        picture = _display(finished_picture(plate, layers, self._gain), self._space)
+        write_still(self.path(frame), picture.rgb, bits=8 if plate.sample_type == "uint8" else 16)
+        return []
 
     def close(self, *, complete: bool) -> None:
         return None
