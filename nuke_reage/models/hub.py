@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import cast
 
 from nuke_reage.core.errors import ModelError
+from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import HubFile
-from nuke_reage.models.weights import sha256_of
 
 __all__ = ["Progress", "download"]
 

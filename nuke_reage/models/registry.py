@@ -14,9 +14,10 @@ import platformdirs
 from nuke_reage.core.errors import ModelError
 from nuke_reage.core.strict import nearest
 from nuke_reage.models.architectures import architecture
+from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor, load_descriptor, save_descriptor
 from nuke_reage.models.hub import Progress, download
-from nuke_reage.models.weights import StateDict, check_layout, load_weights, read_checkpoint, save_weights, sha256_of
+from nuke_reage.models.weights import StateDict, check_layout, load_weights, read_checkpoint, save_weights
 
 __all__ = ["Registry"]
 

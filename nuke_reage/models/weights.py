@@ -7,7 +7,6 @@ against the layout of the network before a single tensor is used.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import pickle
 import tarfile
@@ -22,9 +21,10 @@ from safetensors.torch import load_file, save_file
 
 from nuke_reage.core.errors import ModelError
 from nuke_reage.models.architectures import Architecture
+from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor
 
-__all__ = ["StateDict", "check_layout", "load_weights", "read_checkpoint", "save_weights", "sha256_of"]
+__all__ = ["StateDict", "check_layout", "load_weights", "read_checkpoint", "save_weights"]
 
 StateDict = dict[str, torch.Tensor]
 
@@ -33,12 +33,6 @@ _UNSAFE_HINT = "Ask for a plain state dict or a safetensors file: torch.save(mod
 _WRAPPERS = ("state_dict", "model_state_dict", "params", "generator")
 _ZIP_START, _PICKLE_START = b"PK\x03\x04", b"\x80"
 _PARALLEL_PREFIX = "module."
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def load_weights(descriptor: ModelDescriptor, family: Architecture, *, verify: bool = True) -> StateDict:

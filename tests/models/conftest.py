@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor, load_descriptor, save_descriptor
 from nuke_reage.models.formula import formula_state_dict
-from nuke_reage.models.weights import save_weights, sha256_of
+from nuke_reage.models.weights import save_weights
 
 MakeModel = Callable[..., ModelDescriptor]
 

@@ -107,7 +107,7 @@ def test_recorded_numbers_are_those_of_plain_numpy():
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("size", ["256x256", "256x384", pytest.param("512x512", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", ["256x256", "256x384"])
 def test_full_size_network_reproduces_the_published_layout_and_numbers(shared_dir: Path, size: str):
     golden = json.loads((shared_dir / "fran" / "golden.json").read_text())
     assert [[key, list(shape)] for key, shape in layout(64).items()] == golden["layout"]
@@ -121,7 +121,6 @@ def test_full_size_network_reproduces_the_published_layout_and_numbers(shared_di
 
 
 @pytest.mark.shared
-@pytest.mark.slow
 def test_formula_weights_are_those_of_the_reference_script(shared_dir: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(shared_dir / "fran"))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -150,10 +149,10 @@ def test_a_window_has_the_values_of_the_whole(data: st.DataObject):
 
 
 def test_receptive_radius_bounds_what_an_output_pixel_sees():
-    net = formula_net(2).double()
+    net = formula_net(1).double()
     x = torch.rand(1, 5, 384, 384, dtype=torch.float64, requires_grad=True)
     seen = []
-    for place in range(184, 200):  # one period of the network's 16-pixel grid
+    for place in (188, 189, 195, 196):  # either side of the network's 16-pixel grid, where it sees farthest
         (gradient,) = torch.autograd.grad(net(x)[0, :, place, place].sum(), x)
         rows = gradient.abs().sum((0, 1, 3)).nonzero()
         seen.append(max(place - int(rows.min()), int(rows.max()) - place))

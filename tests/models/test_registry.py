@@ -9,10 +9,10 @@ import torch
 
 from nuke_reage.core.errors import ModelError
 from nuke_reage.models.backends import create_predictor
+from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.formula import formula_state_dict
 from nuke_reage.models.loading import load_network
 from nuke_reage.models.registry import Registry
-from nuke_reage.models.weights import sha256_of
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ import torch
 
 from nuke_reage.core.errors import ModelError
 from nuke_reage.models.architectures import architecture
+from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.formula import formula_state_dict
 from nuke_reage.models.loading import load_network
-from nuke_reage.models.weights import check_layout, read_checkpoint, save_weights, sha256_of
+from nuke_reage.models.weights import check_layout, read_checkpoint, save_weights
 
 FRAN = architecture("fran")
 
