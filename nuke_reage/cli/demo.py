@@ -21,7 +21,6 @@ from nuke_reage.core.job import JobSpec, save_job
 from nuke_reage.core.settings import ModelSettings, OutputSettings, PlateSettings
 
 if TYPE_CHECKING:
-    from nuke_reage.imaging.gamut import WorkingSpace
     from nuke_reage.pipeline.reporting import FrameResult
     from nuke_reage.pipeline.shot import Shot
 
@@ -114,7 +113,7 @@ def _is_complete(plate: str, count: int) -> bool:
 
 def _show(shot: Shot, folder: Path, on_frame: Callable[[int], None]) -> None:
     """Contact sheet and before / after movie, read back from the files that were written."""
-    from nuke_reage.evaluation.sheets import contact_sheet, fit
+    from nuke_reage.evaluation.sheets import contact_sheet, fit, screen_bytes
     from nuke_reage.media.exr import read_layers
     from nuke_reage.media.movie import MovieWriter
     from nuke_reage.media.sequence import output_path
@@ -129,8 +128,8 @@ def _show(shot: Shot, folder: Path, on_frame: Callable[[int], None]) -> None:
             plate = shot.source.read(frame)
             layers = read_layers(output_path(shot.job.output.path, frame))
             comp = layers.parts["comp"].channels
-            before = _screen(plate.rgb, space)
-            after = _screen(np.stack([comp[name] for name in "RGB"], axis=-1), space)
+            before = screen_bytes(plate.rgb, space)
+            after = screen_bytes(np.stack([comp[name] for name in "RGB"], axis=-1), space)
             movie.write(_wipe(before, after, index / (len(shot.frames) - 1), width).astype(np.float32) / 255.0)
             if index in _SHEET_FRAMES:
                 face = layers.parts["delta"].data_window.expanded(90).intersect(plate.data_window)
@@ -148,13 +147,6 @@ def _show(shot: Shot, folder: Path, on_frame: Callable[[int], None]) -> None:
     cell = (400, 500)
     rows = [[(caption, fit(picture, *cell)) for caption, picture in row] for row in rows]
     write_still(folder / "contact_sheet.png", contact_sheet(rows, cell) / 255.0)
-
-
-def _screen(rgb: npt.NDArray[np.float32], space: WorkingSpace) -> Bytes:
-    from nuke_reage.evaluation.sheets import display_bytes
-    from nuke_reage.imaging.encoding import DisplayCurve
-
-    return display_bytes(DisplayCurve(knee=1.0).encode(space.to_linear_rec709(rgb)))
 
 
 def _wipe(before: Bytes, after: Bytes, time_share: float, width_px: int) -> Bytes:

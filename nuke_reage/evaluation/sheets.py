@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["contact_sheet", "display_bytes", "fit"]
+from nuke_reage.imaging.encoding import DisplayCurve
+from nuke_reage.imaging.gamut import WorkingSpace
+
+__all__ = ["captioned", "contact_sheet", "display_bytes", "fit", "screen_bytes"]
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -32,6 +35,19 @@ def display_bytes(encoded_rgb: npt.ArrayLike) -> Bytes:
     return np.asarray(np.rint(np.clip(safe, 0.0, 1.0) * 255.0), np.uint8)
 
 
+def screen_bytes(plate_rgb: Floats, space: WorkingSpace) -> Bytes:
+    """A plate as a viewer shows it.
+
+    Args:
+        plate_rgb: (H, W, 3) float32 in the plate's own space.
+        space: that space; scene-linear light and camera logs are shown as sRGB.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    return display_bytes(DisplayCurve(knee=1.0).encode(space.to_linear_rec709(plate_rgb)))
+
+
 def fit(picture: Bytes, width_px: int, height_px: int) -> Bytes:
     """The picture scaled to fit into a cell and centred on the sheet's grey."""
     scale = min(width_px / picture.shape[1], height_px / picture.shape[0])
@@ -41,6 +57,11 @@ def fit(picture: Bytes, width_px: int, height_px: int) -> Bytes:
     top, left = (height_px - size[1]) // 2, (width_px - size[0]) // 2
     cell[top : top + size[1], left : left + size[0]] = small
     return cell
+
+
+def captioned(caption: str, picture: Bytes, size_px: tuple[int, int]) -> Bytes:
+    """One picture with its caption below, on a sheet of its own."""
+    return contact_sheet([[(caption, picture)]], size_px)
 
 
 def contact_sheet(rows: Sequence[Sequence[tuple[str, Bytes]]], cell_px: tuple[int, int]) -> Bytes:

@@ -5,6 +5,7 @@ Nothing here depends on any other frame, so that a frame alone, in a chunk and i
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from nuke_reage.media.plate import Plate
 from nuke_reage.models.backends import Predictor
 from nuke_reage.models.inference import predict_canvas
 
-__all__ = ["CanvasPlan", "FrameLayers", "plan_canvas", "reage_frame"]
+__all__ = ["CanvasPlan", "FrameLayers", "face_window", "plan_canvas", "reage_frame", "reage_ladder"]
 
 Image = npt.NDArray[np.float32]
 
@@ -113,37 +114,60 @@ def reage_frame(
     mask: MaskSettings,
     tiling: str = "single",
 ) -> FrameLayers | None:
-    """Re-age a face in one frame.
+    """Re-age a face in one frame: a ladder of one step, see :func:`reage_ladder`."""
+    steps = reage_ladder(plate, face, plan, source_age_years, [target_age_years], predictor, encoding, mask, tiling)
+    return next(steps)
+
+
+def reage_ladder(
+    plate: Plate,
+    face: TrackedFace,
+    plan: CanvasPlan,
+    source_age_years: float,
+    target_ages_years: Sequence[float],
+    predictor: Predictor,
+    encoding: NetworkEncoding,
+    mask: MaskSettings,
+    tiling: str = "single",
+) -> Iterator[FrameLayers | None]:
+    """Re-age a face in one frame to a row of ages; what does not depend on the age is done once.
 
     Args:
         plate: the frame.
         face: the face in it, from the trackfile.
         plan: the canvas of this shot.
         source_age_years: age in the plate.
-        target_age_years: age to show.
+        target_ages_years: ages to show.
         predictor: the network.
         encoding: plate pixels to network pixels and back.
         mask: mask settings.
         tiling: ``single`` or ``windows``.
 
-    Returns:
-        The layers, or None where the mask does not touch the plate's data window.
+    Yields:
+        The layers for each age, or None where the mask does not touch the plate's data window.
     """
     aspect = plate.pixel_aspect
     reach = mask_window(face.landmarks, pixel_aspect=aspect, feather=mask.feather, expand=mask.expand)
     window = reach.intersect(plate.data_window)
     if window.is_empty:
-        return None
+        yield from (None for _ in target_ages_years)
+        return
     soft = face_mask(face.landmarks, window, pixel_aspect=aspect, feather=mask.feather, expand=mask.expand)
     crop = crop_frame(face.pose, plan.framing, aspect)
     canvas = _canvas_image(plate, crop, plan.canvas_px, encoding)
-    change = predict_canvas(
-        predictor, canvas, source_age_years, target_age_years, region=(plan.rows, plan.columns), tiling=tiling
-    )
-    encoded_delta = warp_back(change, crop.plate_from_canvas(plan.canvas_px), window)
-    encoded_delta[soft == 0.0] = 0.0
-    delta = encoding.delta(plate.rgb[window.slices_in(plate.data_window)], encoded_delta)
-    return FrameLayers(window, delta, soft)
+    pixels = plate.rgb[window.slices_in(plate.data_window)]
+    region = (plan.rows, plan.columns)
+    corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
+    for target_age in target_ages_years:
+        change = predict_canvas(predictor, canvas, source_age_years, target_age, region=region, tiling=tiling)
+        encoded_delta = warp_back(change[region], crop.plate_from_canvas(plan.canvas_px), window, canvas_window=corner)
+        encoded_delta[soft == 0.0] = 0.0
+        yield FrameLayers(window, encoding.delta(pixels, encoded_delta), soft)
+
+
+def face_window(face: TrackedFace, plan: CanvasPlan, pixel_aspect: float) -> Window:
+    """The pixels of the plate that the model's crop covers."""
+    return crop_frame(face.pose, plan.framing, pixel_aspect).plate_window()
 
 
 def _canvas_image(plate: Plate, crop: CropFrame, canvas_px: int, encoding: NetworkEncoding) -> Image:

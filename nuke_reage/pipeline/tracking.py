@@ -111,7 +111,9 @@ def obtain_track(
     if plan.state == "fresh" and older is not None and not overwrite:
         return older, plan.path
     track = _track(job, source, space, plan.fingerprint, older, reporter)
-    track.save(plan.path)
+    if len(source.frames) > 1 or path is not None:
+        # For a single still finding the face again is quicker than explaining the file.
+        track.save(plan.path)
     return track, plan.path
 
 

@@ -1,0 +1,130 @@
+"""``reage sweep``: one picture at many ages."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from nuke_reage.cli.console import BarReporter, interruptible, make_progress, stderr_console
+from nuke_reage.cli.options import job_options, make_job
+from nuke_reage.core.ages import AgeCurve
+from nuke_reage.core.errors import UsageError
+
+__all__ = ["command", "parse_ages"]
+
+Bytes = npt.NDArray[np.uint8]
+
+_CELL_PX = (360, 360)
+_COLUMNS = 5
+_ANIMATION_PX = 640
+_FRAMES_PER_SECOND = 8
+_MOST_AGES = 200
+
+
+@click.command("sweep")
+@click.argument("plate")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Sheet (.png, .jpg) or animation (.mp4, .gif).")
+@click.option("--ages", default="20:80:10", show_default=True, metavar="RANGE", help="first:last:step, or a list.")
+@click.option("--frame", type=int, default=None, help="Frame of a sequence or movie. Default: the first.")
+@job_options(without=("target_age", "layers", "compression"))
+@click.pass_context
+def command(context: click.Context, /, plate: str, output: str, ages: str, frame: int | None, **values: Any) -> None:
+    r"""Show one frame of PLATE at many ages.
+
+    \b
+    reage sweep portrait.jpg -o sheet.png --source-age 35
+    reage sweep portrait.jpg -o ages.gif --source-age 35 --ages 10:95:5
+    reage sweep shot.####.exr --frame 1013 -o sheet.png --source-age 35 --ages 25,45,65,85
+    """
+    wanted = parse_ages(ages)
+    file = Path(output)
+    if file.suffix.lower() not in {".png", ".jpg", ".jpeg", ".mp4", ".gif"}:
+        raise UsageError(
+            "bad-output", f"{output} is neither a sheet nor an animation.", "Use .png, .jpg, .mp4 or .gif."
+        )
+    from nuke_reage.evaluation.sheets import screen_bytes
+    from nuke_reage.media.sequence import open_plate
+    from nuke_reage.pipeline.shot import open_shot
+    from nuke_reage.pipeline.sweep import sweep_frame
+
+    chosen = open_plate(plate).frames[0] if frame is None else frame
+    job = make_job(context, {**values, "target_age": str(wanted[0])}, plate, output, str(chosen))
+    pictures: list[tuple[str, Bytes]] = []
+    with interruptible() as stop, make_progress(stderr_console()) as progress:
+        reporter = BarReporter(progress, stop)
+        shot = open_shot(job, reporter)
+        reporter.progress("sweep", 0, len(wanted))
+        space = shot.encoding.working_space
+        for age, picture, window in sweep_frame(shot, chosen, wanted):
+            part = picture.rgb[window.slices_in(picture.data_window)]
+            pictures.append((f"{age:g}", screen_bytes(part, space)))
+            reporter.progress("sweep", len(pictures), len(wanted))
+        plate_frame = shot.source.read(chosen)
+        source = f"plate, {job.source_age.at(chosen):g}"
+        pictures.insert(0, (source, screen_bytes(plate_frame.rgb[window.slices_in(plate_frame.data_window)], space)))
+    if file.suffix.lower() in {".mp4", ".gif"}:
+        _animate(file, pictures[1:])
+    else:
+        _sheet(file, pictures)
+    click.echo(output)
+
+
+def parse_ages(text: str) -> tuple[float, ...]:
+    """Read ``20:80:10`` or ``25,45,65``.
+
+    Raises:
+        UsageError: not ages, none at all, or absurdly many.
+
+    >>> parse_ages("20:40:10")
+    (20.0, 30.0, 40.0)
+    """
+    hint = "Write first:last:step, such as 20:80:10, or a list, such as 25,45,65."
+    try:
+        if ":" in text:
+            first, last, step = (float(part) for part in text.split(":"))
+            count = int((last - first) / step + 1e-9) + 1 if step > 0 and last >= first else 0
+            ages = tuple(first + index * step for index in range(min(count, _MOST_AGES + 1)))
+        else:
+            ages = tuple(float(part) for part in text.split(","))
+    except (ValueError, OverflowError):
+        raise UsageError("bad-ages", f"{text!r} is not a row of ages.", hint) from None
+    if not 1 <= len(ages) <= _MOST_AGES:
+        raise UsageError("bad-ages", f"{text!r} makes {'no' if not ages else 'too many'} ages.", hint)
+    for age in ages:
+        AgeCurve.constant(age)
+    return ages
+
+
+def _sheet(file: Path, pictures: list[tuple[str, Bytes]]) -> None:
+    from nuke_reage.evaluation.sheets import contact_sheet
+    from nuke_reage.media.still_write import write_still
+
+    rows = [pictures[start : start + _COLUMNS] for start in range(0, len(pictures), _COLUMNS)]
+    write_still(file, contact_sheet(rows, _CELL_PX) / 255.0)
+
+
+def _animate(file: Path, pictures: list[tuple[str, Bytes]]) -> None:
+    """Up through the ages and down again, captioned."""
+    from PIL import Image
+
+    from nuke_reage.evaluation.sheets import captioned
+    from nuke_reage.media.atomic import atomic_path
+    from nuke_reage.media.movie import MovieWriter
+
+    cycle = pictures + pictures[-2:0:-1]
+    frames = [captioned(caption, picture, (_ANIMATION_PX, _ANIMATION_PX)) for caption, picture in cycle]
+    if file.suffix.lower() == ".gif":
+        with atomic_path(file) as temporary:
+            stills = [Image.fromarray(frame) for frame in frames]
+            duration_ms = round(1000 / _FRAMES_PER_SECOND)
+            stills[0].save(temporary, "GIF", save_all=True, append_images=stills[1:], duration=duration_ms, loop=0)
+        return
+    height, width = frames[0].shape[:2]
+    with MovieWriter(file, Fraction(_FRAMES_PER_SECOND), (width, height)) as movie:
+        for frame in frames:
+            movie.write(frame / 255.0)
