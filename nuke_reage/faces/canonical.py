@@ -66,6 +66,15 @@ FFHQ: Mapping[str, Any] = MappingProxyType({"kind": "ffhq"})
 """The framing of the FFHQ data set; crops given by hand mean this one too."""
 
 
+_FRAMINGS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "ffhq": {"eye_factor": 2.0, "mouth_factor": 1.8, "centre_shift": 0.1},
+        "box": {"scale": 1.85, "above": 0.63},
+    }
+)
+_SHARES = frozenset({"centre_shift", "above"})
+
+
 @dataclass(frozen=True)
 class Framing:
     """How large a crop a model wants, and where on the head.
@@ -197,37 +206,42 @@ def framing_from_spec(spec: Mapping[str, Any]) -> Framing:
     """A model's framing, worked out on the canonical mesh.
 
     Args:
-        spec: ``{"kind": "ffhq"}``: half a side is the larger of 2.0 times the distance of the eyes and 1.8 times that
-            from eyes to mouth, the middle lies a tenth of the way from eyes to mouth (T. Karras et al., FFHQ data set,
+        spec: ``{"kind": "ffhq", "eye_factor": 2.0, "mouth_factor": 1.8, "centre_shift": 0.1}``: half a side is the
+            larger of ``eye_factor`` times the distance of the eyes and ``mouth_factor`` times that from eyes to mouth,
+            the middle lies the part ``centre_shift`` of the way from eyes to mouth (T. Karras et al., FFHQ data set,
             ``download_ffhq.py``).  ``{"kind": "box", "scale": 1.85, "above": 0.63}``: a square ``scale`` times as large
             as the square face box from brow to chin, with the share ``above`` (0..1) of what is added over the brow.
+            Numbers left out take these values.
 
     Raises:
         FaceError: unknown kind or key, or a number that makes no crop.
     """
     mesh = canonical_mesh().astype(np.float64)
-    hint = 'A framing is {"kind": "ffhq"} or {"kind": "box", "scale": 1.85, "above": 0.63}.'
-    kinds = {"ffhq": {"kind"}, "box": {"kind", "scale", "above"}}
     kind = str(spec.get("kind"))
-    if kind not in kinds:
-        raise FaceError("bad-framing", f"Unknown framing {kind!r}. {nearest(kind, kinds)}", hint)
-    if set(spec) != kinds[kind]:
-        raise FaceError("bad-framing", f"Framing {kind!r} takes {sorted(kinds[kind])}, not {sorted(spec)}.", hint)
+    if kind not in _FRAMINGS:
+        raise FaceError("bad-framing", f"Unknown framing {kind!r}.", nearest(kind, _FRAMINGS))
+    numbers = dict(_FRAMINGS[kind])
+    for key in spec.keys() - {"kind"}:
+        if key not in numbers:
+            raise FaceError("bad-framing", f"Framing {kind!r} has no {key!r}.", nearest(key, numbers))
+        value = spec[key]
+        most = 1.0 if key in _SHARES else 100.0
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            hint = f"Use a number from 0 to {most:g}."
+            raise FaceError("bad-framing", f"{key} of framing {kind!r} cannot be {value!r}.", hint)
+        numbers[key] = float(value)
     if kind == "ffhq":
         eyes, mouth = mesh[list(_EYE_CORNERS)].mean(axis=0), mesh[list(_MOUTH_CORNERS)].mean(axis=0)
-        half = max(2.0, 1.8 * float(np.linalg.norm((mouth - eyes)[:2])))
-        centre, side = eyes + 0.1 * (mouth - eyes), 2 * half
+        to_mouth = float(np.linalg.norm((mouth - eyes)[:2]))
+        side = 2 * max(numbers["eye_factor"], numbers["mouth_factor"] * to_mouth)
+        centre = eyes + numbers["centre_shift"] * (mouth - eyes)
     else:
-        try:
-            scale, above = float(spec["scale"]), float(spec["above"])
-        except (TypeError, ValueError):
-            scale = above = math.nan
-        if not (0.1 <= scale <= 100 and 0 <= above <= 1):
-            raise FaceError("bad-framing", f"Framing box needs scale > 0 and above in 0..1, got {dict(spec)}.", hint)
         brow, chin = mesh[list(_BROW_TOPS)].mean(axis=0), mesh[_CHIN]
         height = float(chin[1] - brow[1])
-        centre, side = (brow + chin) / 2, scale * height
-        centre[1] += (0.5 - above) * (scale - 1) * height
+        centre, side = (brow + chin) / 2, numbers["scale"] * height
+        centre[1] += (0.5 - numbers["above"]) * (numbers["scale"] - 1) * height
+    if side <= 0:
+        raise FaceError("bad-framing", f"Framing {dict(spec)} makes a crop without area.", "Use larger factors.")
     return Framing((float(centre[0]), float(centre[1]), float(centre[2])), side)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,16 +21,17 @@ About 0.58 in sRGB: where skin lies in well exposed portraits, those that re-agi
 is brought there too; the encoding works on exposure, not on likeness, and the delta is taken back by the same gain.
 """
 
-_FOREHEAD = (10, 338, 297, 299, 337, 9, 108, 69, 67, 109)
+# Not the upper forehead: the mesh goes on under a fringe.
+_BETWEEN_BROWS = (8, 55, 107, 9, 336, 285)
 _NOSE = (168, 193, 122, 196, 3, 195, 248, 419, 351, 417)
 _CHEEK_LEFT = (50, 101, 36, 205, 187, 123)
 _CHEEK_RIGHT = (280, 330, 266, 425, 411, 352)
-_PATCHES = (_FOREHEAD, _NOSE, _CHEEK_LEFT, _CHEEK_RIGHT)
+_PATCHES = (_BETWEEN_BROWS, _NOSE, _CHEEK_LEFT, _CHEEK_RIGHT)
 _LUMINANCE_REC709 = np.array([0.2126, 0.7152, 0.0722])
 _RASTER_PX = 160.0
 _SUBPIXEL_BITS = 4
 _KEPT_PERCENTILES = (20.0, 90.0)
-_MIN_PIXELS = 16
+_MIN_PIXELS = 8
 _BLACK = 1e-5
 _GAIN_LIMITS = (2.0**-14, 2.0**14)
 
@@ -39,8 +41,9 @@ def sample_skin(
 ) -> float | None:
     """Luminance of the skin of a face in one frame.
 
-    Forehead, bridge of the nose and cheeks are read; of their pixels the darkest fifth (hair, shadow) and the brightest
-    tenth (shine) are left out.
+    The skin between the brows, the bridge of the nose and both cheeks are read; in each the darkest fifth (hair,
+    shadow) and the brightest tenth (shine) are left out, and each counts the same, so that one in shadow or behind a
+    hand does not matter.
 
     Args:
         linear_rec709: (H, W, 3) linear light, Rec.709 primaries, any range; NaN and Inf are left out.
@@ -48,7 +51,8 @@ def sample_skin(
         offset: plate coordinates of the picture's top left corner, that is, of its data window.
 
     Returns:
-        The median, above 0; None where too little skin is inside the picture or all of it is black.
+        The median of the patches' medians, above 0; None where too little skin is inside the picture or all of it is
+        black.
 
     Raises:
         ValueError: wrong shapes.
@@ -63,18 +67,11 @@ def sample_skin(
         return None
     step = max(1, int((high - low).max() // _RASTER_PX))
     part = image[low[1] : high[1] : step, low[0] : high[0] : step]
-    mask = np.zeros(part.shape[:2], np.uint8)
-    for patch in _PATCHES:
-        # OpenCV counts from pixel centres.
-        corners = (points[list(patch)] - low) / step - 0.5
-        fixed = np.round(corners * 2**_SUBPIXEL_BITS).astype(np.int32)
-        cv2.fillPoly(mask, [cv2.convexHull(fixed)], 1, cv2.LINE_8, _SUBPIXEL_BITS)
-    luminance = part[mask > 0].astype(np.float64) @ _LUMINANCE_REC709
-    luminance = luminance[np.isfinite(luminance)]
-    if len(luminance) < _MIN_PIXELS:
-        return None
-    dark, bright = np.percentile(luminance, _KEPT_PERCENTILES)
-    middle = float(np.median(luminance[(luminance >= dark) & (luminance <= bright)]))
+    # OpenCV counts from pixel centres.
+    fixed = np.round(((points - low) / step - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    medians = [_skin_of_patch(part, fixed[list(patch)]) for patch in _PATCHES]
+    known = [one for one in medians if one is not None]
+    middle = float(np.median(known)) if known else 0.0
     return middle if middle > _BLACK else None
 
 
@@ -95,3 +92,15 @@ def exposure_gain(samples: Iterable[float | None], *, target: float = FACE_TARGE
     if not known:
         return 1.0
     return float(min(max(target / float(np.median(known)), _GAIN_LIMITS[0]), _GAIN_LIMITS[1]))
+
+
+def _skin_of_patch(part: npt.NDArray[Any], corners_fixed: npt.NDArray[np.int32]) -> float | None:
+    """Median luminance inside the hull of some points (fixed-point pixels), or None for a few pixels only."""
+    mask = np.zeros(part.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [cv2.convexHull(corners_fixed)], 1, cv2.LINE_8, _SUBPIXEL_BITS)
+    luminance = part[mask > 0].astype(np.float64) @ _LUMINANCE_REC709
+    luminance = luminance[np.isfinite(luminance)]
+    if len(luminance) < _MIN_PIXELS:
+        return None
+    dark, bright = np.percentile(luminance, _KEPT_PERCENTILES)
+    return float(np.median(luminance[(luminance >= dark) & (luminance <= bright)]))

@@ -15,11 +15,12 @@ import numpy as np
 
 from nuke_reage.faces.pyramid import ImagePyramid, SquareCrop
 
-__all__ = ["FINEST_LEVEL", "SearchStage", "level_squares", "search_stages", "tone_variants"]
+__all__ = ["FINEST_LEVEL", "SearchStage", "is_blank", "level_squares", "search_stages", "tone_variants"]
 
 FINEST_LEVEL = 4
-_SMALLEST_FACE_OF_SQUARE = 0.17
+_SMALLEST_FACE_OF_SQUARE = 0.145
 _WIDE = 1.8
+_BLANK = 1e-3
 _SIDEWAYS_DEGREES = (90.0, 180.0, -90.0)
 
 
@@ -84,15 +85,16 @@ def search_stages(width_px: int, height_px: int, min_face_px: float) -> Iterator
         yield SearchStage(squares(2, *_SIDEWAYS_DEGREES), is_fine=True)
 
 
-def tone_variants(pyramid: ImagePyramid) -> Iterator[ImagePyramid]:
-    """The picture with other levels, for faces that are too dark, too bright or too flat to be found.
+def is_blank(pyramid: ImagePyramid) -> bool:
+    """Whether a picture has no contrast at all, so that looking for faces is of no use."""
+    return float(np.ptp(pyramid.thumbnail(256))) < _BLANK
 
-    Yields nothing for a picture without any contrast.
-    """
-    small = pyramid.thumbnail(256)
-    luma = small @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+def tone_variants(pyramid: ImagePyramid) -> Iterator[ImagePyramid]:
+    """The picture with other levels, for faces that are too dark, too bright or too flat to be found."""
+    luma = pyramid.thumbnail(256) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     black, middle, white = (float(value) for value in np.percentile(luma, [1, 50, 99]))
-    if white - black < 1e-3:
+    if white - black < _BLANK:
         return
     level = min(max((middle - black) / (white - black), 1e-3), 0.999)
     for target in (0.45, 0.25, 0.65):

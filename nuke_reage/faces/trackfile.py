@@ -227,10 +227,10 @@ def quantised(face: TrackedFace) -> TrackedFace:
     return TrackedFace(
         np.round(face.landmarks.astype(np.float64), 4).astype(np.float32),
         Pose(
-            round(pose.centre_x, 4),
-            round(pose.centre_y, 4),
-            round(pose.scale_px, 5),
-            *(round(angle, 5) for angle in (pose.roll_degrees, pose.yaw_degrees, pose.pitch_degrees)),
+            round(float(pose.centre_x), 4),
+            round(float(pose.centre_y), 4),
+            round(float(pose.scale_px), 5),
+            *(round(float(angle), 5) for angle in (pose.roll_degrees, pose.yaw_degrees, pose.pitch_degrees)),
         ),
         round(face.confidence, 4),
         face.state,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from nuke_reage.faces.networks import DetectorNetwork, MeshNetwork, roi_of_candidate, roi_of_landmarks
 from nuke_reage.faces.pyramid import ImagePyramid, SquareCrop
-from nuke_reage.faces.search import FINEST_LEVEL, level_squares, search_stages, tone_variants
+from nuke_reage.faces.search import FINEST_LEVEL, is_blank, level_squares, search_stages, tone_variants
 from nuke_reage.faces.ssd import Candidate, merge_overlapping, overlap
 from nuke_reage.faces.types import Detection, FloatArray
 
@@ -23,6 +24,8 @@ _CERTAIN_LOGIT = 11.0
 _LOGIT_PER_UNIT = 4.0
 _SAME_FACE_OVERLAP = 0.4
 _MAX_LOOKS = 6
+_QUICK_STAGES = 2
+_OTHER_WAYS_UP = (180.0, 90.0, -90.0)
 _HOPELESS_LOGIT = 0.0
 _SETTLED_OF_SIDE = 0.01
 _CHIN, _FOREHEAD = 152, 10
@@ -57,7 +60,7 @@ class MediapipeBackend:
 
     name = "mediapipe"
 
-    def __init__(self, *, thorough: bool = False, min_face_px: float = 32.0) -> None:
+    def __init__(self, *, thorough: bool = False, min_face_px: float = 40.0) -> None:
         self._detector = DetectorNetwork()
         self._mesh = MeshNetwork()
         self._thorough = thorough
@@ -76,6 +79,8 @@ class MediapipeBackend:
             ValueError: wrong shape or type.
         """
         pyramid = ImagePyramid(image_rgb_display)
+        if is_blank(pyramid):
+            return []
         fits = self._everywhere(pyramid) if self._thorough else []
         fits = fits or self._staged(pyramid)
         if fits:
@@ -117,29 +122,38 @@ class MediapipeBackend:
     def _staged(self, pyramid: ImagePyramid, *, quick: bool = False) -> list[_Fit]:
         """Go through the stages of a search until a face is certain; else the best that any stage has seen."""
         seen: list[_Fit] = []
-        for stage in search_stages(pyramid.width_px, pyramid.height_px, self._min_face_px):
-            if (quick or seen) and stage.is_fine:
+        stages = search_stages(pyramid.width_px, pyramid.height_px, self._min_face_px)
+        for stage in islice(stages, _QUICK_STAGES if quick else None):
+            if seen and stage.is_fine:
                 continue
-            seen = _distinct(seen + self._look(pyramid, stage.squares))
+            turns = () if stage.is_fine else _OTHER_WAYS_UP
+            seen = _distinct(seen + self._look(pyramid, stage.squares, turns=turns))
             if any(fit.is_certain for fit in seen):
                 break
         return seen
 
-    def _look(self, pyramid: ImagePyramid, squares: list[SquareCrop], known: Sequence[_Fit] = ()) -> list[_Fit]:
+    def _look(
+        self,
+        pyramid: ImagePyramid,
+        squares: list[SquareCrop],
+        *,
+        known: Sequence[_Fit] = (),
+        turns: Sequence[float] = _OTHER_WAYS_UP,
+    ) -> list[_Fit]:
         candidates: list[Candidate] = []
         for square in squares:
             candidates += self._detector.look(pyramid, square, _MIN_SCORE)
         fresh = [one for one in merge_overlapping(candidates) if not _is_known(one, known)]
-        fits = (self._best_orientation(pyramid, roi_of_candidate(one)) for one in fresh)
+        fits = (self._best_orientation(pyramid, roi_of_candidate(one), turns) for one in fresh)
         return _distinct([fit for fit in fits if fit is not None])
 
-    def _best_orientation(self, pyramid: ImagePyramid, square: SquareCrop) -> _Fit | None:
-        """The mesh of a candidate; a doubtful one is also looked at upside down and sideways.
+    def _best_orientation(self, pyramid: ImagePyramid, square: SquareCrop, turns: Sequence[float]) -> _Fit | None:
+        """The mesh of a candidate; a doubtful one is also looked at with other ways up.
 
         The detector answers to heads turned by 180 degrees too, with its key points the wrong way up.
         """
         best = self._settle(pyramid, square)
-        for turn in (180.0, 90.0, -90.0):
+        for turn in turns:
             if best is not None and best.is_certain:
                 break
             other = self._settle(pyramid, replace(square, angle_degrees=square.angle_degrees + turn))
