@@ -46,12 +46,12 @@ def plan_tiles(height: int, width: int, tile_px: int, overlap_px: int, multiple:
         Tiles in reading order, all of one size and no larger than it takes.
 
     Raises:
-        ValueError: the canvas is no multiple, or tiles are not at least twice as long as their overlap.
+        ValueError: the canvas is no multiple, or tiles are not at least three times as long as their overlap.
     """
     if multiple < 1 or height < 1 or width < 1 or height % multiple or width % multiple:
         raise ValueError(f"canvas of {height} x {width} is not made of whole blocks of {multiple} pixels")
     tile, overlap = tile_px // multiple, math.ceil(overlap_px / multiple)
-    if overlap < 0 or tile < 1 or tile < 2 * overlap:
+    if overlap < 0 or tile < 1 or tile < 3 * overlap:
         raise ValueError(f"tiles of {tile_px} px cannot overlap by {overlap_px} px in blocks of {multiple}")
     rows = _spans(height // multiple, tile, overlap, multiple)
     columns = _spans(width // multiple, tile, overlap, multiple)
@@ -133,9 +133,14 @@ def _spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[in
     starts = [index * (length - size) // max(count - 1, 1) for index in range(count)]
     spans = [(start * multiple, np.ones(size * multiple, dtype=np.float64)) for start in starts]
     for (first, fading), (second, rising) in itertools.pairwise(spans):
-        shared = first + len(fading) - second
-        phase = (np.arange(shared) + 0.5) / shared if shared else np.zeros(0)
-        ramp = np.round((0.5 - 0.5 * np.cos(np.pi * phase)) / _WEIGHT_STEP) * _WEIGHT_STEP
-        rising[:shared] = ramp
-        fading[len(fading) - shared :] = 1.0 - ramp
+        # In the middle of what both cover, and no wider than asked: then no third tile has a say there, and what lies
+        # next to a tile's edge, where the network sees too little around it, has no weight.
+        fade = overlap * multiple
+        begin = (second + first + len(fading) - fade) // 2
+        ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / max(fade, 1))
+        ramp = np.round(ramp / _WEIGHT_STEP) * _WEIGHT_STEP
+        rising[: begin - second] = 0.0
+        rising[begin - second : begin - second + fade] = ramp
+        fading[begin - first : begin - first + fade] = 1.0 - ramp
+        fading[begin - first + fade :] = 0.0
     return [(start, weights.astype(np.float32)) for start, weights in spans]

@@ -61,8 +61,8 @@ class WorkingSpace:
 
     name: str
     config_name: str
-    matrix: Matrix | None = field(repr=False)
-    inverse_matrix: Matrix | None = field(repr=False)
+    matrix: Matrix | None = field(repr=False, compare=False)
+    inverse_matrix: Matrix | None = field(repr=False, compare=False)
     _to_linear: Any = field(repr=False, compare=False, default=None)
     _from_linear: Any = field(repr=False, compare=False, default=None)
 
@@ -159,7 +159,8 @@ def _find(config: Any, name: str, location: str) -> Any:
             return space
     known = [space for listed in config.getColorSpaces() for space in (listed.getName(), *listed.getAliases())]
     known += [role for role, _ in config.getRoles()]
-    by_lower = {entry.lower(): entry for entry in (*known, *_ALIASES)}
+    # The config's own spelling where it and a short name differ in case only.
+    by_lower = {entry.lower(): entry for entry in (*_ALIASES, *reversed(known))}
     near = difflib.get_close_matches(wanted.lower(), list(by_lower), n=4, cutoff=0.4)
     choices = ", ".join(by_lower[entry] for entry in near) or ", ".join(role for role, _ in config.getRoles())
     raise UsageError(

@@ -250,8 +250,8 @@ def nuke_from_plate(points_xy: npt.ArrayLike, display: Window) -> Points:
     Returns:
         (N, 2) float64; pixel centres stay at +0.5.
 
-    >>> nuke_from_plate([[0.5, 0.5]], Window(0, 0, 1920, 1080))
-    array([[5.000e-01, 1.0795e+03]])
+    >>> nuke_from_plate([[0.5, 0.5]], Window(0, 0, 1920, 1080)).tolist()
+    [[0.5, 1079.5]]
     """
     points = _points(points_xy)
     return np.column_stack([points[:, 0] - display.x_min, display.y_max - points[:, 1]])

@@ -97,7 +97,9 @@ def face_mask(
         ramp = (edge_px + feather_px / 2 - distance[rows]) * np.float32(1 / feather_px)
         np.clip(ramp, 0, 1, out=ramp)
         # Perlin's smootherstep: slope and curvature are 0 at both ends, so that no grade can bring an edge out.
-        target[rows] = ramp * ramp * ramp * ((ramp * 6 - 15) * ramp + 10)
+        smooth = ramp * ramp * ramp * ((ramp * 6 - 15) * ramp + 10)
+        # Just below the end of the ramp the polynomial rounds to a little over 1.
+        np.minimum(smooth, 1, out=target[rows])
     return mask
 
 

@@ -187,7 +187,11 @@ def _planes(image: FloatArray) -> FloatArray:
     """(H, W, C) or (H, W) as (C, H, W)."""
     if image.ndim == 2 or image.shape[2] == 1:
         return np.ascontiguousarray(image.reshape(1, *image.shape[:2]))
-    return np.stack(cv2.split(image))
+    packed = np.ascontiguousarray(image)
+    planes = np.empty((packed.shape[2], *packed.shape[:2]), dtype=np.float32)
+    for channel, plane in enumerate(planes):
+        cv2.extractChannel(packed, channel, plane)
+    return planes
 
 
 def _positions(part: Window, scale: Affine, start: Affine) -> tuple[Affine, Affine]:
