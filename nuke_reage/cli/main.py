@@ -21,6 +21,8 @@ _COMMANDS = {
     "sweep": "one still at many ages, as a sheet or an animation",
     "models": "list, fetch, verify, import and export models",
     "doctor": "check this machine and say what is missing",
+    "data": "make and check pictures to train on",
+    "train": "train a model",
     "worker": "run the worker that Nuke talks to",
 }
 

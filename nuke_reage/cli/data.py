@@ -1,0 +1,160 @@
+"""``reage data``: make and check pictures to train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nuke_reage.cli.console import make_progress, show_json, stderr_console
+from nuke_reage.core.errors import UsageError
+
+__all__ = ["command"]
+
+_SHEET_CELL_PX = (192, 192)
+_SHEET_ROWS, _SHEET_COLUMNS = 12, 8
+
+
+@click.group("data")
+def command() -> None:
+    """Make and check training pictures.
+
+    \b
+    reage data pairs portraits/ pairs/ --wrinkles people/
+    reage data check pairs/ --sheet pairs.jpg
+
+    A data set is a folder of people, each a folder of pictures named by age: ann/38.jpg.
+    """  # noqa: D301
+
+
+@command.command("pairs")
+@click.argument("portraits")
+@click.argument("out")
+@click.option(
+    "--ages-file", default="", metavar="FILE", help="JSON of ages. Default: portraits.json in or beside PORTRAITS."
+)
+@click.option(
+    "--wrinkles",
+    multiple=True,
+    metavar="PATH",
+    help="Where new lines come from: a .npz of maps or person/AGE.png. Repeatable.",
+)
+@click.option(
+    "--leave-out", multiple=True, metavar="NAME", help="A person of --wrinkles kept for validation. Repeatable."
+)
+@click.option("--ages", default="20,30,40,50,60,70,80", show_default=True, metavar="LIST", help="Ages to make.")
+@click.option(
+    "--size", "canvas_px", default=256, show_default=True, type=click.IntRange(64, 2048), help="Pixels a side."
+)
+@click.option("--limit", type=click.IntRange(1), default=None, metavar="N", help="Make the first N people only.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
+def pairs(
+    portraits: str,
+    out: str,
+    ages_file: str,
+    wrinkles: tuple[str, ...],
+    leave_out: tuple[str, ...],
+    ages: str,
+    canvas_px: int,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Make OUT/person/AGE.jpg from single PORTRAITS of known age.
+
+    Every portrait becomes the same person at the ages asked for, aligned pixel by pixel: skin tone, light and
+    identity stay; lines, hair and proportions change as they do in the whole collection.  At least 30 portraits of
+    many ages are needed.
+    """
+    from nuke_reage.training.pairs import make_pairs
+
+    wanted = _ages(ages)
+    file = Path(ages_file) if ages_file else _ages_file(Path(portraits))
+    with make_progress(stderr_console()) as progress:
+        bars = {name: progress.add_task(name, total=None, note="") for name in ("faces", "measure", "pairs")}
+        report = make_pairs(
+            portraits,
+            out,
+            ages_file=file,
+            wrinkles=wrinkles,
+            leave_out=leave_out,
+            ages=wanted,
+            canvas_px=canvas_px,
+            limit=limit,
+            progress=lambda stage, done, total: progress.update(bars[stage], completed=done, total=total),
+        )
+    if as_json:
+        show_json({"people": report.people, "pictures": report.pictures, "skipped": report.skipped})
+        return
+    click.echo(f"{out}: {report.people} people, {report.pictures} pictures; {len(report.skipped)} portraits left out")
+
+
+@command.command("check")
+@click.argument("folders", nargs=-1, required=True)
+@click.option("--sheet", default="", metavar="FILE", help="Write a contact sheet of some of the people.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
+def check(folders: tuple[str, ...], sheet: str, as_json: bool) -> None:
+    """List what is wrong with the data sets FOLDERS: sizes, ages, duplicates, damage, alignment.
+
+    Ends with an error where something would stop a training.
+    """
+    from nuke_reage.training.check import check_people, require_sound
+    from nuke_reage.training.layout import list_people
+
+    places = [Path(folder) for folder in folders]
+    people = list_people(places)
+    problems = check_people(people, places, alignment=True)
+    if sheet:
+        _write_sheet(Path(sheet), folders)
+    pictures = sum(len(person.pictures) for person in people)
+    if as_json:
+        listed = [{"path": str(one.path), "problem": one.text, "fatal": one.fatal} for one in problems]
+        show_json({"people": len(people), "pictures": pictures, "problems": listed})
+    else:
+        click.echo(f"{len(people)} people, {pictures} pictures, {len(problems)} problems")
+        for problem in problems:
+            click.echo(f"  {'error  ' if problem.fatal else 'warning'} {problem}")
+    require_sound(problems)
+
+
+def _ages(text: str) -> tuple[int, ...]:
+    try:
+        ages = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        ages = ()
+    if not ages or ages[0] < 0 or ages[-1] > 120:
+        raise UsageError("bad-ages", f"--ages {text!r} is no list of ages.", "Write for example 20,40,60,80.")
+    return ages
+
+
+def _ages_file(portraits: Path) -> Path:
+    for place in (portraits / "portraits.json", portraits.with_suffix(".json")):
+        if place.is_file():
+            return place
+    raise UsageError(
+        "no-ages",
+        f"There is no portraits.json in {portraits} or beside it.",
+        "Say who is how old with --ages-file FILE.",
+    )
+
+
+def _write_sheet(path: Path, folders: tuple[str, ...]) -> None:
+    import numpy as np
+
+    from nuke_reage.core.errors import MediaError
+    from nuke_reage.evaluation.sheets import contact_sheet, display_bytes
+    from nuke_reage.training.layout import list_people
+    from nuke_reage.training.pictures import read_picture, write_picture
+
+    people = list_people([Path(folder) for folder in folders])
+    step = max(1, len(people) // _SHEET_ROWS)
+    rows = []
+    for person in people[::step][:_SHEET_ROWS]:
+        row = []
+        for age, file in person.pictures[:: max(1, -(-len(person.pictures) // _SHEET_COLUMNS))]:
+            try:
+                row.append((f"{person.name} {age}", display_bytes(read_picture(file))))
+            except MediaError:
+                continue
+        rows.append(row)
+    grid = contact_sheet([row for row in rows if row], _SHEET_CELL_PX)
+    write_picture(path, np.asarray(grid, np.float32) / np.float32(255.0))

@@ -1,0 +1,188 @@
+"""One portrait at any age: the statistics of aging, applied to the person's own face.
+
+The person's skin, light and identity stay.  What changes: the low frequencies of log colour by the regression; the
+face's *own* detail by the ratio of energies (wrinkles that are there deepen or fade); new lines from wrinkle maps;
+hair and brows; and the shape, by moving landmarks.  The same portrait and age always give the same picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from nuke_reage.training.anatomy import FaceParts, face_parts
+from nuke_reage.training.hair import Hair, find_hair, recolour
+from nuke_reage.training.mesh import FaceMesh, FloatArray, MeshMap, blur
+from nuke_reage.training.portraits import Portrait
+from nuke_reage.training.statistics import AgingStatistics, DetailBands, align, detail_bands, log_colour, luminance
+from nuke_reage.training.wrinkles import WrinkleMaps
+
+__all__ = ["Ager", "Strengths"]
+
+_LOG_OFFSET = np.float32(0.03)
+_DEAD_YEARS = 2.0
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """How much of each effect is applied; 1 = as measured.
+
+    Attributes:
+        tone: luminance of the low frequencies.
+        hue: colour of the low frequencies.
+        own_detail: exponent on the ratio of detail energies.
+        smoothing: share of detail that a change of 35 years towards youth takes away.
+        furrows: share of broad dark folds that it fills.
+        wrinkles: new lines from the maps.
+        shape: movement of the landmarks.
+    """
+
+    tone: float = 1.25
+    hue: float = 0.5
+    own_detail: float = 1.5
+    smoothing: float = 0.85
+    furrows: float = 0.5
+    wrinkles: float = 1.7
+    shape: float = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class _Face:
+    portrait: Portrait
+    parts: FaceParts
+    hair: Hair
+    logs: FloatArray
+    light: FloatArray
+    bands: DetailBands
+    exemplars: tuple[int, ...]
+    from_mean: MeshMap
+
+
+class Ager:
+    """Makes pictures of a person at other ages.
+
+    Args:
+        statistics: of aging.
+        wrinkles: maps of new lines, on the same mean face; of several the mean effect is taken.
+        strengths: of the effects.
+    """
+
+    def __init__(
+        self, statistics: AgingStatistics, wrinkles: Sequence[WrinkleMaps] = (), strengths: Strengths | None = None
+    ) -> None:
+        self._statistics = statistics
+        self._wrinkles = tuple(wrinkles)
+        self._strengths = strengths or Strengths()
+        self._mesh = FaceMesh(statistics.mean_landmarks, statistics.canvas_px)
+        self._mean_skin = face_parts(self._mesh.mean, statistics.canvas_px).skin
+        self._unit = statistics.canvas_px / 256.0
+
+    def at_ages(self, portrait: Portrait, ages_years: tuple[float, ...]) -> list[FloatArray]:
+        """The person at these ages.
+
+        Args:
+            portrait: on a canvas of the statistics' size.
+            ages_years: wanted.
+
+        Returns:
+            (S, S, 3) encoded, 0..1, each aligned with the portrait pixel by pixel.
+        """
+        face = self._study(portrait)
+        return [self._at(face, float(age)) for age in ages_years]
+
+    def _study(self, portrait: Portrait) -> _Face:
+        crop = portrait.crop
+        parts = face_parts(crop.landmarks, self._statistics.canvas_px)
+        logs = log_colour(crop.rgb)
+        light = luminance(logs)
+        bands = detail_bands(light)
+        on_mean = self._mesh.to_mean(crop.landmarks)(bands.coarse)
+        exemplars = tuple(one.resembling(on_mean, self._mean_skin, portrait.age_years) for one in self._wrinkles)
+        hair = find_hair(crop.rgb, crop.landmarks, parts)
+        return _Face(portrait, parts, hair, logs, light, bands, exemplars, self._mesh.to_face(crop.landmarks))
+
+    def _at(self, face: _Face, years: float) -> FloatArray:
+        gap = years - face.portrait.age_years
+        if abs(gap) <= _DEAD_YEARS:
+            return face.portrait.crop.rgb
+        change = self._low_frequencies(face, years)
+        detail = self._younger_detail(face, -gap) if gap < 0 else self._older_detail(face, years)
+        change += (face.parts.skin * np.clip(detail, -0.6, 0.5))[..., None]
+        if self._wrinkles:
+            change += self._new_lines(face, years)
+        aged = np.exp(face.logs + change) - _LOG_OFFSET
+        aged = recolour(np.asarray(aged, np.float32), face.hair, face.portrait.age_years, years)
+        return np.clip(self._reshape(aged, face, years), 0.0, 1.0)
+
+    def _low_frequencies(self, face: _Face, years: float) -> FloatArray:
+        portrait, unit = face.portrait, self._unit
+        shift = self._statistics.change(self._statistics.colour, portrait.sex, portrait.age_years, years)
+        shift = blur(face.from_mean(shift), 2.0 * unit)
+        tone = luminance(shift)
+        hue = shift - tone[..., None]
+        local = tone - blur(tone, 30.0 * unit)
+        kept = face.parts.face * (1.0 - 0.6 * np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows]))
+        strengths = self._strengths
+        return np.asarray(kept[..., None] * (strengths.tone * local[..., None] + strengths.hue * hue), np.float32)
+
+    def _older_detail(self, face: _Face, years: float) -> FloatArray:
+        """The face's own lines, deeper."""
+        total = np.zeros_like(face.light)
+        for coefficients, band in (
+            (self._statistics.fine, face.bands.fine),
+            (self._statistics.coarse, face.bands.coarse),
+        ):
+            energy = self._statistics.change(coefficients, face.portrait.sex, face.portrait.age_years, years)
+            # Energy is amplitude squared, hence the half.
+            gain = np.exp(np.clip(0.5 * self._strengths.own_detail * face.from_mean(energy), -0.7, 0.9))
+            total += band * (gain - 1.0)
+        return total
+
+    def _younger_detail(self, face: _Face, years_less: float) -> FloatArray:
+        """Less of the face's own lines; dark folds more than highlights, because wrinkles are shadows."""
+        share = self._strengths.smoothing * min(1.0, years_less / 35.0)
+        coarse = np.where(face.bands.coarse < 0, face.bands.coarse, 0.7 * face.bands.coarse)
+        smoother = -share * (coarse + 0.45 * face.bands.fine)
+        broad = blur(face.light, 6.0 * self._unit) - blur(face.light, 14.0 * self._unit)
+        filled = np.maximum(0.0, -broad) * self._strengths.furrows * share
+        return np.asarray(smoother + filled, np.float32)
+
+    def _new_lines(self, face: _Face, years: float) -> FloatArray:
+        own_years = face.portrait.age_years
+        sources = zip(self._wrinkles, face.exemplars, strict=True)
+        shares = [one.between(index, own_years, years) for one, index in sources]
+        lines = np.asarray(sum(shares), np.float32) / np.float32(len(shares))
+        if years < face.portrait.age_years:
+            # The lines of another face, taken away from this one, would leave bright scars: only their broad part goes.
+            lines = blur(lines, 4.0 * self._unit) * 0.7
+        parts = face.parts
+        kept = parts.face * (1.0 - np.maximum(parts.eyes, np.maximum(parts.lips, 0.6 * parts.brows)))
+        kept *= 1.0 - np.clip(face.hair.head, 0.0, 1.0)
+        laid = face.from_mean(lines)
+        # Wrinkles are shadows.  What got brighter beside them is mostly another face's light, worst on its lids.
+        around_eyes = np.minimum(1.0, 3.0 * blur(parts.eyes, 4.0 * self._unit))
+        laid = np.where(laid > 0, laid * (0.7 - 0.6 * around_eyes)[..., None], laid)
+        return np.asarray(self._strengths.wrinkles * kept[..., None] * laid, np.float32)
+
+    def _reshape(self, rgb: FloatArray, face: _Face, years: float) -> FloatArray:
+        statistics, landmarks = self._statistics, face.portrait.crop.landmarks
+        away = statistics.change(statistics.shape, face.portrait.sex, face.portrait.age_years, years)
+        mean = statistics.mean_landmarks
+        moved = align(mean + away * self._strengths.shape, landmarks) - align(mean, landmarks)
+        size, unit = statistics.canvas_px, self._unit
+        field = np.zeros((size, size, 2), np.float32)
+        amount = np.zeros((size, size), np.float32)
+        cells = np.floor(landmarks).astype(int)
+        inside = ((cells >= 0) & (cells < size)).all(axis=1)
+        np.add.at(field, (cells[inside, 1], cells[inside, 0]), moved[inside])
+        np.add.at(amount, (cells[inside, 1], cells[inside, 0]), 1.0)
+        spread = blur(amount, 7.0 * unit)
+        field = blur(field, 7.0 * unit) / (spread + 0.06 * spread.max())[..., None]
+        x, y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
+        return np.asarray(
+            cv2.remap(rgb, x - field[..., 0], y - field[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101),
+            np.float32,
+        )

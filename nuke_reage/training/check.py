@@ -1,0 +1,164 @@
+"""What is wrong with a set of training pictures, all of it at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nuke_reage.core.errors import MediaError, UsageError
+from nuke_reage.training.layout import MANIFEST, Person, age_of_name
+from nuke_reage.training.mesh import FloatArray, blur
+from nuke_reage.training.pictures import PICTURE_SUFFIXES, read_picture
+from nuke_reage.training.statistics import luminance
+
+__all__ = ["Problem", "check_people", "require_sound"]
+
+_MIN_SIDE_PX = 64
+_THUMBNAIL_PX = 64
+_MAX_SHIFT_SHARE = 0.04
+_MIN_RESPONSE = 0.15
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        path: the file or folder.
+        text: what, in a few words.
+        fatal: whether training cannot go ahead with it.
+    """
+
+    path: Path
+    text: str
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.path.parent.name}/{self.path.name}: {self.text}"
+
+
+def check_people(people: Sequence[Person], folders: Sequence[Path], *, alignment: bool = False) -> list[Problem]:
+    """Look at every picture of some data sets.
+
+    Args:
+        people: see :func:`nuke_reage.training.layout.list_people`.
+        folders: where they were found; files that do not belong there are reported too.
+        alignment: compare the pictures of each person with each other, which takes longer.
+
+    Returns:
+        The problems, by place; empty = all is well.
+    """
+    problems = [problem for folder in folders for problem in _strangers(folder)]
+    seen: dict[str, Path] = {}
+    for person in people:
+        if len(person.ages) < 2:
+            only = person.pictures[0][1]
+            problems.append(Problem(only.parent, f"only one age ({person.ages[0]}); a person needs at least two"))
+        problems += _check_person(person, seen, alignment=alignment)
+    return sorted(problems, key=lambda one: (not one.fatal, str(one.path)))
+
+
+def require_sound(problems: Iterable[Problem]) -> None:
+    """Refuse data with fatal problems.
+
+    Raises:
+        UsageError: ``bad-data``; the message lists what is wrong where.
+    """
+    fatal = [one for one in problems if one.fatal]
+    if not fatal:
+        return
+    lines = [str(one) for one in fatal[:_SHOWN]]
+    if len(fatal) > _SHOWN:
+        lines.append(f"and {len(fatal) - _SHOWN} more")
+    raise UsageError(
+        "bad-data",
+        f"{len(fatal)} things are wrong with the training pictures:\n  " + "\n  ".join(lines),
+        "Repair or remove them; reage data check FOLDER lists everything.",
+    )
+
+
+def _strangers(folder: Path) -> list[Problem]:
+    problems = []
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
+            problems.append(
+                Problem(path, "a picture that belongs to nobody; put it into a person's folder", fatal=False)
+            )
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        files = sorted(one for one in path.iterdir() if one.is_file() and not one.name.startswith("."))
+        if not files:
+            problems.append(Problem(path, "an empty folder", fatal=False))
+        for file in files:
+            if file.name == MANIFEST:
+                continue
+            if file.suffix.lower() not in PICTURE_SUFFIXES:
+                problems.append(Problem(file, "neither jpg nor png", fatal=False))
+            elif age_of_name(file) is None:
+                problems.append(Problem(file, f"{file.stem!r} is no age; name it AGE.jpg, as 38.jpg"))
+        ages = Counter(age_of_name(file) for file in files if file.suffix.lower() in PICTURE_SUFFIXES)
+        problems += [
+            Problem(path, f"two pictures of age {age}") for age, n in ages.items() if age is not None and n > 1
+        ]
+    return problems
+
+
+def _check_person(person: Person, seen: dict[str, Path], *, alignment: bool) -> list[Problem]:
+    problems: list[Problem] = []
+    sizes: dict[Path, tuple[int, ...]] = {}
+    thumbnails: dict[Path, FloatArray] = {}
+    for _, path in person.pictures:
+        try:
+            rgb = read_picture(path)
+        except MediaError as error:
+            problems.append(Problem(path, "damaged or no picture" if error.slug == "not-a-picture" else error.message))
+            continue
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest in seen:
+            problems.append(Problem(path, f"the same picture as {seen[digest].parent.name}/{seen[digest].name}"))
+        seen.setdefault(digest, path)
+        height, width = rgb.shape[:2]
+        sizes[path] = (width, height)
+        if height != width:
+            problems.append(Problem(path, f"{width} × {height} pixels; pictures must be square"))
+        elif width < _MIN_SIDE_PX:
+            problems.append(Problem(path, f"{width} pixels a side; at least {_MIN_SIDE_PX} are needed"))
+        if alignment:
+            small = cv2.resize(luminance(rgb), (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
+            thumbnails[path] = np.asarray(small, np.float32)
+    usual = Counter(sizes.values()).most_common(1)
+    for path, size in sizes.items():
+        if size != usual[0][0]:
+            text = f"{size[0]} × {size[1]} pixels, the person's others {usual[0][0][0]} × {usual[0][0][1]}"
+            problems.append(Problem(path, text))
+    return problems + _misaligned(thumbnails)
+
+
+def _misaligned(thumbnails: dict[Path, FloatArray]) -> list[Problem]:
+    """Pictures that are shifted against the mean of the person's others."""
+    if len(thumbnails) < 2:
+        return []
+    window = np.asarray(cv2.createHanningWindow((_THUMBNAIL_PX, _THUMBNAIL_PX), cv2.CV_32F), np.float32)
+    edges = {path: _edges(one) for path, one in thumbnails.items()}
+    total = np.sum(list(edges.values()), axis=0)
+    problems = []
+    for path, own in edges.items():
+        others = np.asarray((total - own) / (len(edges) - 1), np.float32)
+        (x, y), response = cv2.phaseCorrelate(others, own, window)
+        share = float(np.hypot(x, y)) / _THUMBNAIL_PX
+        if response > _MIN_RESPONSE and share > _MAX_SHIFT_SHARE:
+            problems.append(
+                Problem(path, f"shifted by {share:.0%} of its side against the person's others", fatal=False)
+            )
+    return problems
+
+
+def _edges(thumbnail: FloatArray) -> FloatArray:
+    return np.asarray(blur(thumbnail, 0.7) - blur(thumbnail, 4.0), np.float32)

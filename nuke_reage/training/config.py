@@ -1,0 +1,253 @@
+"""What a training run is told, read strictly from TOML."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import tomllib
+
+from nuke_reage.core.errors import UsageError
+from nuke_reage.core.strict import from_dict, nearest
+
+__all__ = [
+    "AugmentConfig",
+    "DataConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OptimiserConfig",
+    "TrainConfig",
+    "ValidationConfig",
+    "bundled_configs",
+    "load_config",
+]
+
+_HINT = "See docs/training.md for every setting."
+_MULTIPLE = 16
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network and what its descriptor will say.
+
+    Attributes:
+        name: in the registry.
+        title: one line for people.
+        width: channels at full resolution; 20 = 3.0 M, 25 = 4.7 M parameters.
+        canvas_px: side of the canvas that the model asks for.
+        max_canvas_px: side of the largest canvas worth using.
+        licence: of the weights.
+        commercial_use: whether the licence lets results be used commercially.
+        training_data: what it learns from, for the card.
+    """
+
+    name: str = "fran-lite"
+    title: str = "FRAN, light"
+    width: int = 20
+    canvas_px: int = 256
+    max_canvas_px: int = 1024
+    licence: str = "Apache-2.0"
+    commercial_use: bool = False
+    training_data: str = ""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pictures, and how pairs are drawn.
+
+    Attributes:
+        crop_px: side of the squares that are trained on; the whole canvas is scaled to it.
+        folder_shares: how often each data set is drawn from, in the order given; empty = equally often.
+        validation_people: names kept for validation; empty = a share of each data set, chosen by name.
+        validation_share: that share.
+        null_share: share of pairs of one age, for which nothing may change.
+        ageing_share: share of the other pairs that go from young to old.
+        gap_years: pairs this far apart are drawn about twice as often as close ones.
+        real_share: share of pairs, where a person has one photograph, that begin or end with it.
+        threads: that prepare batches.
+    """
+
+    crop_px: int = 256
+    folder_shares: tuple[float, ...] = ()
+    validation_people: tuple[str, ...] = ()
+    validation_share: float = 0.05
+    null_share: float = 0.06
+    ageing_share: float = 0.6
+    gap_years: float = 25.0
+    real_share: float = 0.6
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Changes that both pictures of a pair get alike; 0 = off.
+
+    Attributes:
+        flip: mirror every second pair.
+        rotation_degrees: standard deviation.
+        scale: standard deviation of the logarithm of size.
+        shift: standard deviation as a share of the side.
+        exposure_stops: standard deviation.
+        white_balance: standard deviation of each channel's logarithmic gain.
+        gamma: standard deviation of the logarithm of contrast.
+        saturation: standard deviation.
+        grain: largest standard deviation of noise, in 0..1.
+        blur_px: largest sigma.
+        jpeg_share: share of inputs that are compressed as JPEG (the target is not).
+    """
+
+    flip: bool = True
+    rotation_degrees: float = 4.0
+    scale: float = 0.08
+    shift: float = 0.02
+    exposure_stops: float = 0.35
+    white_balance: float = 0.06
+    gamma: float = 0.12
+    saturation: float = 0.15
+    grain: float = 0.02
+    blur_px: float = 1.0
+    jpeg_share: float = 0.1
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses.
+
+    Attributes:
+        l1: absolute difference.
+        pyramid: absolute difference of Laplacian pyramids, the perceptual term that needs no weights.
+        gradient: absolute difference of gradients at three scales.
+        adversarial: of the discriminator on the target age; 0 = no discriminator.
+        adversarial_from_step: when it joins.
+        face_weight: how much more the face counts than the rest.
+    """
+
+    l1: float = 1.0
+    pyramid: float = 1.0
+    gradient: float = 0.5
+    adversarial: float = 0.05
+    adversarial_from_step: int = 0
+    face_weight: float = 8.0
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """How the weights move.
+
+    Attributes:
+        steps: in all.
+        batch_size: pairs a step and device.
+        accumulate: batches a step.
+        learning_rate: highest.
+        discriminator_learning_rate: constant.
+        warmup_steps: to reach it.
+        final_share: what is left of it at the end of the cosine.
+        weight_decay: of AdamW.
+        clip_norm: largest norm of the gradient.
+        ema_decay: of the averaged weights, which are the ones validated and kept.
+        precision: "bf16" or "fp32".
+        seed: of everything.
+    """
+
+    steps: int = 20000
+    batch_size: int = 8
+    accumulate: int = 1
+    learning_rate: float = 6e-4
+    discriminator_learning_rate: float = 2e-4
+    warmup_steps: int = 100
+    final_share: float = 0.03
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    ema_decay: float = 0.998
+    precision: str = "bf16"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """When to look.
+
+    Attributes:
+        every_steps: between validations; the best is kept.
+        pairs_per_person: how many pairs of each kept person.
+        max_people: of each data set.
+        checkpoint_every_steps: between checkpoints to go on from.
+        tensorboard: write TensorBoard files too.
+    """
+
+    every_steps: int = 500
+    pairs_per_person: int = 6
+    max_people: int = 8
+    checkpoint_every_steps: int = 100
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All of it."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+    def __post_init__(self) -> None:
+        model, data, optimiser = self.model, self.data, self.optimiser
+        checks = (
+            (1 <= model.width <= 128, "model.width", model.width, "1 to 128"),
+            (_is_side(model.canvas_px), "model.canvas_px", model.canvas_px, "a multiple of 16, at least 64"),
+            (_is_side(data.crop_px), "data.crop_px", data.crop_px, "a multiple of 16, at least 64"),
+            (0 <= data.null_share <= 1, "data.null_share", data.null_share, "0 to 1"),
+            (0 <= data.ageing_share <= 1, "data.ageing_share", data.ageing_share, "0 to 1"),
+            (0 <= data.validation_share < 1, "data.validation_share", data.validation_share, "0 to below 1"),
+            (data.threads >= 1, "data.threads", data.threads, "at least 1"),
+            (optimiser.steps >= 1, "optimiser.steps", optimiser.steps, "at least 1"),
+            (optimiser.batch_size >= 1, "optimiser.batch_size", optimiser.batch_size, "at least 1"),
+            (optimiser.accumulate >= 1, "optimiser.accumulate", optimiser.accumulate, "at least 1"),
+            (0 <= optimiser.ema_decay < 1, "optimiser.ema_decay", optimiser.ema_decay, "0 to below 1"),
+            (optimiser.precision in {"bf16", "fp32"}, "optimiser.precision", optimiser.precision, "bf16 or fp32"),
+            (self.validation.every_steps >= 1, "validation.every_steps", self.validation.every_steps, "at least 1"),
+        )
+        for passed, name, value, expectation in checks:
+            if not passed:
+                raise UsageError("bad-setting", f"{name} must be {expectation}, not {value!r}.", _HINT)
+
+
+def load_config(path: str | os.PathLike[str]) -> TrainConfig:
+    """Read a configuration; what it leaves out takes its default.
+
+    Args:
+        path: a TOML file, or the name of a bundled one (:func:`bundled_configs`).
+
+    Raises:
+        UsageError: no such file, no TOML, an unknown setting (the nearest is named) or an impossible value.
+    """
+    bundled = bundled_configs()
+    file = Path(path)
+    text = bundled.get(str(path).removesuffix(".toml"), None) if not file.exists() else None
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8") if text is None else text)
+    except OSError as error:
+        reason = f"Cannot read {path}: {error.strerror}."
+        raise UsageError("no-config", reason, f"Bundled: {nearest(str(path), bundled)}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError("bad-config", f"{path} is not valid TOML: {error}.", _HINT) from None
+    return from_dict(TrainConfig, data, file.name)
+
+
+def bundled_configs() -> dict[str, str]:
+    """The text of the configurations that come along, by name."""
+    folder = resources.files("nuke_reage.training") / "configs"
+    return {
+        one.name.removesuffix(".toml"): one.read_text(encoding="utf-8")
+        for one in folder.iterdir()
+        if one.name.endswith(".toml")
+    }
+
+
+def _is_side(side_px: int) -> bool:
+    return side_px >= 64 and side_px % _MULTIPLE == 0

@@ -1,0 +1,175 @@
+"""One training step, apart from where data come from and where results go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from nuke_reage.models.fran import FranNet, he_init
+from nuke_reage.training.config import LossConfig, OptimiserConfig, TrainConfig
+from nuke_reage.training.losses import (
+    AgeDiscriminator,
+    discriminator_loss,
+    generator_gan_loss,
+    gradient_l1,
+    pyramid_l1,
+    weighted_l1,
+)
+from nuke_reage.training.sampling import Batch
+from nuke_reage.training.state import Ema
+from nuke_reage.training.validation import network_input
+
+__all__ = ["Learner", "frozen", "learning_rate", "losses_of"]
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Within, the module's parameters take no gradient."""
+    before = [parameter.requires_grad for parameter in module.parameters()]
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter, flag in zip(module.parameters(), before, strict=True):
+            parameter.requires_grad_(flag)
+
+
+def learning_rate(step: int, config: OptimiserConfig) -> float:
+    """Linear warm-up, then a cosine down to the final share."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    progress = min(1.0, step / config.steps)
+    return (
+        config.learning_rate
+        * warm
+        * (config.final_share + (1.0 - config.final_share) * 0.5 * (1.0 + math.cos(math.pi * progress)))
+    )
+
+
+def losses_of(output: Tensor, batch: Batch, config: LossConfig) -> dict[str, Tensor]:
+    """The losses that need no discriminator, unweighted, by name."""
+    return {
+        "l1": weighted_l1(output, batch.target, batch.weight),
+        "pyramid": pyramid_l1(output, batch.target, batch.weight),
+        "gradient": gradient_l1(output, batch.target, batch.weight),
+    }
+
+
+class Learner:
+    """The networks, their optimisers and their averages.
+
+    Args:
+        config: of the run.
+        fabric: device, precision, processes.
+        start: weights to begin from; None = He initialisation.
+    """
+
+    def __init__(self, config: TrainConfig, fabric: Fabric, start: dict[str, Tensor] | None = None) -> None:
+        self.config, self._fabric = config, fabric
+        optimiser = config.optimiser
+        torch.manual_seed(optimiser.seed)
+        net = FranNet(config.model.width)
+        if start is None:
+            he_init(net, seed=optimiser.seed)
+        else:
+            net.load_state_dict(start)
+        self._net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._judge = AgeDiscriminator().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net, self.optimiser = fabric.setup(
+            self._net,
+            torch.optim.AdamW(
+                self._net.parameters(), optimiser.learning_rate, betas=(0.9, 0.99), weight_decay=optimiser.weight_decay
+            ),
+        )
+        self.judge, self.judge_optimiser = fabric.setup(
+            self._judge,
+            torch.optim.AdamW(
+                self._judge.parameters(), optimiser.discriminator_learning_rate, betas=(0.5, 0.99), weight_decay=0.0
+            ),
+        )
+        self.ema = Ema(self._net, optimiser.ema_decay)
+
+    def step(self, number: int, batches: list[Batch]) -> dict[str, float]:
+        """Learn from some batches, accumulated.
+
+        Args:
+            number: of the step, from 0.
+            batches: on the learner's device.
+
+        Returns:
+            The losses by name, means over the batches.
+        """
+        config = self.config.loss
+        adversarial = config.adversarial > 0 and number >= config.adversarial_from_step
+        rate = learning_rate(number, self.config.optimiser)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        logged: dict[str, float] = {}
+        self.optimiser.zero_grad(set_to_none=True)
+        outputs = []
+        for batch in batches:
+            with frozen(self._judge):
+                output = self._forward(batch)
+                terms = losses_of(output, batch, config)
+                loss = config.l1 * terms["l1"] + config.pyramid * terms["pyramid"] + config.gradient * terms["gradient"]
+                if adversarial:
+                    terms["adversarial"] = generator_gan_loss(self.judge, output, batch.target_years)
+                    loss = loss + config.adversarial * terms["adversarial"]
+                self._fabric.backward(loss / len(batches))
+            outputs.append(output.detach())
+            for name, term in terms.items():
+                logged[name] = logged.get(name, 0.0) + float(term.detach()) / len(batches)
+        self._fabric.clip_gradients(self._net, self.optimiser, max_norm=self.config.optimiser.clip_norm)
+        self.optimiser.step()
+        self.ema.update(self._net)
+        if adversarial:
+            logged["discriminator"] = self._judge_step(batches, outputs)
+        return logged | {"learning_rate": rate}
+
+    def averaged(self) -> FranNet:
+        """The network with averaged weights, which is the one to use."""
+        net = FranNet(self.config.model.width).to(self._fabric.device)
+        net.load_state_dict(self.ema.values)
+        return net
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        return {
+            "net": self._net.state_dict(),
+            "judge": self._judge.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "judge_optimiser": self.judge_optimiser.state_dict(),
+            "ema": self.ema.values,
+            "ema_updates": self.ema.updates,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._net.load_state_dict(state["net"])
+        self._judge.load_state_dict(state["judge"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.judge_optimiser.load_state_dict(state["judge_optimiser"])
+        self.ema.values = {key: value.to(self._fabric.device) for key, value in state["ema"].items()}
+        self.ema.updates = int(state["ema_updates"])
+
+    def _forward(self, batch: Batch) -> Tensor:
+        given = network_input(batch.source, batch.source_years, batch.target_years)
+        delta: Tensor = self.net(given.to(memory_format=torch.channels_last))
+        return batch.source + delta.float()
+
+    def _judge_step(self, batches: list[Batch], outputs: list[Tensor]) -> float:
+        self.judge_optimiser.zero_grad(set_to_none=True)
+        total = 0.0
+        for batch, output in zip(batches, outputs, strict=True):
+            wrong = torch.roll(batch.target_years, 1)
+            loss = discriminator_loss(self.judge, batch.target, output, batch.target_years, wrong)
+            self._fabric.backward(loss / len(batches))
+            total += float(loss.detach()) / len(batches)
+        self._fabric.clip_gradients(self._judge, self.judge_optimiser, max_norm=self.config.optimiser.clip_norm)
+        self.judge_optimiser.step()
+        return total

@@ -1,0 +1,130 @@
+"""Losses of the generator and of the discriminator."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from torch import Tensor, nn
+
+from nuke_reage.models.fran import BlurPool
+
+__all__ = ["AgeDiscriminator", "discriminator_loss", "generator_gan_loss", "gradient_l1", "pyramid_l1", "weighted_l1"]
+
+_PYRAMID_LEVELS = 4
+_GRADIENT_SCALES = 3
+_WRONG_AGE_YEARS = 12.0
+
+
+def weighted_l1(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean absolute difference of (N, 3, H, W), each pixel weighted by (N, 1, H, W)."""
+    return ((output - target).abs() * weight).mean()
+
+
+def pyramid_l1(output: Tensor, target: Tensor, weight: Tensor, levels: int = _PYRAMID_LEVELS) -> Tensor:
+    """Mean absolute difference of Laplacian pyramids: lines and tone count at their own scales.
+
+    Needs no trained weights, hence no licence.  The finest bands hold little energy but all the wrinkles, so every
+    level counts alike.
+
+    Source:
+        P. Burt and E. Adelson, *The Laplacian Pyramid as a Compact Image Code*, 1983; as a loss in P. Bojanowski et
+        al., *Optimizing the Latent Space of Generative Networks*, ICML 2018.
+    """
+    difference = output - target
+    total = torch.zeros((), device=output.device)
+    for _ in range(levels):
+        low = _halved(difference)
+        band = difference - F.interpolate(low, size=difference.shape[-2:], mode="bilinear", align_corners=False)
+        total = total + (band.abs() * weight).mean()
+        difference, weight = low, F.avg_pool2d(weight, 2)
+    return total
+
+
+def gradient_l1(output: Tensor, target: Tensor, weight: Tensor, scales: int = _GRADIENT_SCALES) -> Tensor:
+    """Mean absolute difference of gradients at several scales: keeps edges where they belong."""
+    difference = output - target
+    total = torch.zeros((), device=output.device)
+    for _ in range(scales):
+        across = (difference[..., 1:] - difference[..., :-1]).abs() * weight[..., 1:]
+        down = (difference[..., 1:, :] - difference[..., :-1, :]).abs() * weight[..., 1:, :]
+        total = total + across.mean() + down.mean()
+        difference, weight = _halved(difference), F.avg_pool2d(weight, 2)
+    return total / (2 * scales)
+
+
+class AgeDiscriminator(nn.Module):
+    """PatchGAN that looks at a picture and the age that it should show; no batch normalisation, no aliasing.
+
+    Args:
+        width: channels of the first layer.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(4, width, 3, padding=1), nn.LeakyReLU(0.2)]
+        channels = width
+        for _ in range(3):
+            wider = min(2 * channels, 8 * width)
+            layers += [BlurPool(channels, 2), nn.Conv2d(channels, wider, 3, padding=1), nn.LeakyReLU(0.2)]
+            channels = wider
+        layers += [BlurPool(channels, 2), nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(0.2)]
+        layers.append(nn.Conv2d(channels, 1, 3, padding=1))
+        self.layers = nn.Sequential(*layers)
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, a=0.2)
+                nn.init.zeros_(cast(Tensor, layer.bias))
+        with torch.no_grad():
+            cast(nn.Conv2d, self.layers[-1]).weight.mul_(0.1)
+
+    def forward(self, rgb: Tensor, years: Tensor) -> Tensor:
+        """Logits (N, 1, h, w): above 0 = a photograph of somebody of that age.
+
+        Args:
+            rgb: (N, 3, H, W) encoded, 0..1.
+            years: (N,).
+        """
+        age = (years / 100.0).view(-1, 1, 1, 1).to(rgb.dtype).expand(-1, 1, *rgb.shape[-2:])
+        return cast(Tensor, self.layers(torch.cat([rgb * 2.0 - 1.0, age * 2.0 - 1.0], dim=1)))
+
+
+def generator_gan_loss(discriminator: nn.Module, output: Tensor, target_years: Tensor) -> Tensor:
+    """How far the discriminator is from taking the output for a photograph of the target age."""
+    logits = discriminator(output, target_years).float()
+    return F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+
+
+def discriminator_loss(
+    discriminator: nn.Module, real: Tensor, fake: Tensor, real_years: Tensor, wrong_years: Tensor
+) -> Tensor:
+    """Real with the right age is 1, fake is 0, real with a wrong age is 0.
+
+    Args:
+        discriminator: the judge.
+        real: (N, 3, H, W) target pictures.
+        fake: (N, 3, H, W) output, detached.
+        real_years: (N,) of the target pictures.
+        wrong_years: (N,) other ages; those close to the right one are left out.
+
+    Source:
+        Zoss et al., *Production-Ready Face Re-Aging for Visual Effects*, section 4.2.
+    """
+    right = discriminator(real, real_years).float()
+    made = discriminator(fake, real_years).float()
+    wrong = discriminator(real, wrong_years).float()
+    is_wrong = ((wrong_years - real_years).abs() >= _WRONG_AGE_YEARS).float().view(-1, 1, 1, 1)
+    on_wrong = F.binary_cross_entropy_with_logits(wrong, torch.zeros_like(wrong), reduction="none") * is_wrong
+    return (
+        F.binary_cross_entropy_with_logits(right, torch.ones_like(right))
+        + F.binary_cross_entropy_with_logits(made, torch.zeros_like(made))
+        + on_wrong.mean()
+    ) / 3.0
+
+
+def _halved(x: Tensor) -> Tensor:
+    kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=x.device, dtype=x.dtype) / 16.0
+    weights = torch.outer(kernel, kernel).expand(x.shape[1], 1, 5, 5)
+    # Replicated, not reflected: a picture of two pixels can still be halved.
+    return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), weights, stride=2, groups=x.shape[1])

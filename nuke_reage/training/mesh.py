@@ -1,0 +1,135 @@
+"""Carrying pictures from one face to another through the face mesh.
+
+Everything that aging does to *a* face is measured and kept on *the* mean face: the mean of many faces' landmarks in
+the network's canvas.  A Delaunay mesh over the landmarks gives an affine map a triangle, continuous over the edges,
+so nothing shows a seam.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import Delaunay
+
+from nuke_reage.faces.types import LANDMARK_COUNT
+
+__all__ = ["FaceMesh", "FloatArray", "MeshMap", "blur", "masked_blur", "polygon_mask"]
+
+FloatArray = npt.NDArray[np.float32]
+
+_SUBPIXEL_BITS = 4
+_MIN_TRIANGLE_PX2 = 1e-3
+_NOWHERE = -1e6
+
+
+class MeshMap:
+    """Carries pictures along one mesh; made once, used for many pictures.
+
+    Args:
+        positions: (S, S, 2) float32, where each pixel comes from, pixel centres at whole numbers; negative = nowhere.
+    """
+
+    def __init__(self, positions: FloatArray) -> None:
+        self._x, self._y = np.ascontiguousarray(positions[..., 0]), np.ascontiguousarray(positions[..., 1])
+        self._nowhere = self._x <= _NOWHERE
+
+    def __call__(self, image: FloatArray) -> FloatArray:
+        """Carry (S, S) or (S, S, C); 0 where the mesh does not reach."""
+        source = np.ascontiguousarray(image, np.float32)
+        carried = cv2.remap(source, self._x, self._y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        carried[self._nowhere] = 0
+        return np.asarray(carried, np.float32)
+
+
+class FaceMesh:
+    """The mean face and its triangles.
+
+    Args:
+        mean_landmarks: (468, 2) in [0, 1] of the canvas, x right, y down.
+        canvas_px: side of the rasters to work on.
+    """
+
+    def __init__(self, mean_landmarks: FloatArray, canvas_px: int) -> None:
+        if mean_landmarks.shape != (LANDMARK_COUNT, 2):
+            raise ValueError(f"mean landmarks must have shape ({LANDMARK_COUNT}, 2), got {mean_landmarks.shape}")
+        self.canvas_px = canvas_px
+        self.mean = np.asarray(mean_landmarks, np.float32) * canvas_px
+        self._triangles = np.asarray(Delaunay(self.mean).simplices)
+
+    def to_face(self, landmarks: FloatArray) -> MeshMap:
+        """How pictures of the mean face are laid on a face.
+
+        Args:
+            landmarks: (468, 2) canvas pixels.
+        """
+        return self._map(self.mean, landmarks)
+
+    def to_mean(self, landmarks: FloatArray) -> MeshMap:
+        """How a face is laid on the mean face; the inverse of :meth:`to_face`."""
+        return self._map(landmarks, self.mean)
+
+    def _map(self, source: FloatArray, target: FloatArray) -> MeshMap:
+        source, target = np.asarray(source, np.float32), np.asarray(target, np.float32)
+        owner = np.full((self.canvas_px, self.canvas_px), -1, np.int32)
+        # fillConvexPoly counts pixel centres at whole numbers.
+        corners = np.round((target[self._triangles] - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+        for index, triangle in enumerate(corners):
+            cv2.fillConvexPoly(owner, triangle, index, lineType=cv2.LINE_8, shift=_SUBPIXEL_BITS)
+        homogeneous = np.concatenate([target[self._triangles], np.ones((len(corners), 3, 1), np.float32)], axis=2)
+        flat = np.abs(np.linalg.det(homogeneous)) <= _MIN_TRIANGLE_PX2
+        homogeneous[flat] = np.eye(3, dtype=np.float32)
+        maps = np.linalg.solve(homogeneous, source[self._triangles]).astype(np.float32)
+        rows, columns = np.nonzero((owner >= 0) & ~flat[np.maximum(owner, 0)])
+        centres = np.stack([columns + 0.5, rows + 0.5, np.ones(len(rows))], axis=1).astype(np.float32)
+        positions = np.full((*owner.shape, 2), _NOWHERE, np.float32)
+        positions[rows, columns] = np.einsum("ni,nij->nj", centres, maps[owner[rows, columns]]) - 0.5
+        return MeshMap(positions)
+
+
+def blur(image: FloatArray, sigma_px: float) -> FloatArray:
+    """Gaussian blur of (H, W) or (H, W, C), edges replicated."""
+    size = 2 * int(np.ceil(3.0 * sigma_px)) + 1
+    return np.asarray(cv2.GaussianBlur(image, (size, size), sigma_px, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+def masked_blur(image: FloatArray, weight: FloatArray, sigma_px: float) -> FloatArray:
+    """Gaussian blur that takes nothing from where the weight is 0 (normalised convolution).
+
+    Args:
+        image: (H, W) or (H, W, C).
+        weight: (H, W), 0..1.
+        sigma_px: pixels.
+    """
+    spread = weight if image.ndim == 2 else weight[..., None]
+    amount = blur(weight, sigma_px) + 1e-4
+    return np.asarray(blur(image * spread, sigma_px) / (amount if image.ndim == 2 else amount[..., None]), np.float32)
+
+
+@lru_cache(maxsize=32)
+def _disc(radius_px: int) -> npt.NDArray[np.uint8]:
+    size = 2 * radius_px + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
+
+
+def polygon_mask(points: FloatArray, canvas_px: int, *, grow_px: float = 0.0, soft_px: float = 1.0) -> FloatArray:
+    """A soft mask of a polygon.
+
+    Args:
+        points: (N, 2) canvas pixels.
+        canvas_px: side of the mask.
+        grow_px: pixels to grow by, negative to shrink.
+        soft_px: sigma of the blur over the edge.
+
+    Returns:
+        (S, S) in 0..1.
+    """
+    mask = np.zeros((canvas_px, canvas_px), np.float32)
+    outline = np.round((np.asarray(points) - 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [outline], 1.0, cv2.LINE_AA, _SUBPIXEL_BITS)
+    radius = round(abs(grow_px))
+    if radius:
+        mask = np.asarray((cv2.dilate if grow_px > 0 else cv2.erode)(mask, _disc(radius)), np.float32)
+    return blur(np.clip(mask, 0.0, 1.0), soft_px)
