@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from nuke_reage.faces.association import Observation, Tracklet, assign, face_portrait
 from nuke_reage.faces.backends.manual import ManualBackend
@@ -18,8 +20,22 @@ from nuke_reage.faces.types import Detection, FaceBackend, FloatArray, Following
 
 __all__ = ["FrameInput", "SkinMeter", "TrackSettings", "detect_in_plate", "track_shot"]
 
-FrameInput = tuple[int, FloatArray, tuple[float, float]]
-"""Frame number, (H, W, 3) display-referred picture 0..1, plate coordinates of its top left corner."""
+
+class FrameInput(NamedTuple):
+    """One frame as the tracker takes it; a plain tuple of the first three does as well.
+
+    Attributes:
+        frame: frame number.
+        picture: (H, W, 3) display-referred, 0..1.
+        offset: plate coordinates of its top left corner.
+        scale: picture pixels per plate pixel, horizontally and vertically; a picture of UHD size may come smaller.
+    """
+
+    frame: int
+    picture: FloatArray
+    offset: tuple[float, float] = (0.0, 0.0)
+    scale: tuple[float, float] = (1.0, 1.0)
+
 
 SkinMeter = Callable[[int, Detection], float | None]
 """Called with frame number and detection (plate coordinates) while that frame is the current one."""
@@ -63,11 +79,11 @@ def detect_in_plate(
         Detections in plate coordinates, largest first; z in square pixels.
     """
     image, squeeze = _square_pixels(check_image(image_rgb_display), pixel_aspect)
-    return _detect(backend, image, squeeze, np.asarray(offset, np.float64), previous)
+    return _detect(backend, image, _Place.of(offset, (squeeze, 1.0)), previous)
 
 
 def track_shot(
-    frames: Iterable[FrameInput],
+    frames: Iterable[FrameInput | tuple[int, FloatArray, tuple[float, float]]],
     *,
     backend: FaceBackend,
     settings: TrackSettings | None = None,
@@ -97,13 +113,14 @@ def track_shot(
     info = plate or PlateInfo()
     numbers: list[int] = []
     tracklets: list[Tracklet] = []
-    for frame, picture, offset in frames:
-        if frame in numbers[-1:] or (numbers and frame < numbers[-1]):
-            raise ValueError(f"frames must come in rising order, got {frame} after {numbers[-1]}")
-        numbers.append(frame)
+    for entry in frames:
+        given = FrameInput(*entry)
+        if numbers and given.frame <= numbers[-1]:
+            raise ValueError(f"frames must come in rising order, got {given.frame} after {numbers[-1]}")
+        numbers.append(given.frame)
         if isinstance(backend, ManualBackend):
             continue
-        _observe(tracklets, frame, picture, offset, backend, info.pixel_aspect, skin_meter)
+        _observe(tracklets, given, backend, info.pixel_aspect, skin_meter)
 
     if isinstance(backend, ManualBackend):
         by_hand = {one: quantised(backend.face_at(one, pixel_aspect=info.pixel_aspect)) for one in numbers}
@@ -119,26 +136,49 @@ def track_shot(
     return track.keeping_overrides_of(older) if older is not None else track
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a picture lies: picture coordinates = (plate coordinates - origin) * scale."""
+
+    origin: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, origin: Sequence[float], scale: Sequence[float]) -> _Place:
+        return cls(np.asarray(origin, np.float64), np.asarray(scale, np.float64))
+
+    def to_picture(self, landmarks: FloatArray) -> FloatArray:
+        points = landmarks.astype(np.float64)
+        points[:, :2] = (points[:, :2] - self.origin) * self.scale
+        points[:, 2:] *= self.scale[1]
+        return points.astype(np.float32)
+
+    def to_plate(self, landmarks: FloatArray) -> npt.NDArray[np.float64]:
+        points = landmarks.astype(np.float64)
+        points[:, :2] = points[:, :2] / self.scale + self.origin
+        points[:, 2:] /= self.scale[1]
+        return points
+
+
 def _observe(
     tracklets: list[Tracklet],
-    frame: int,
-    picture: FloatArray,
-    offset: Sequence[float],
+    given: FrameInput,
     backend: FaceBackend,
     pixel_aspect: float,
     skin_meter: SkinMeter | None,
 ) -> None:
     """Detect in one frame and give what is seen to its identities."""
-    square, squeeze = _square_pixels(check_image(picture), pixel_aspect)
-    origin = np.asarray(offset, np.float64)
-    recent = [one for one in tracklets if frame - one.last.frame <= _FOLLOWED_FRAMES]
+    picture_aspect = pixel_aspect * given.scale[1] / given.scale[0]
+    square, squeeze = _square_pixels(check_image(given.picture), picture_aspect)
+    place = _Place.of(given.offset, (given.scale[0] * squeeze, given.scale[1]))
+    recent = [one for one in tracklets if given.frame - one.last.frame <= _FOLLOWED_FRAMES]
     previous = [one.last.detection.landmarks[:, :2] for one in recent]
     seen = []
-    for detection in _detect(backend, square, squeeze, origin, previous):
+    for detection in _detect(backend, square, place, previous):
         pose = fit_pose(detection.landmarks, pixel_aspect=pixel_aspect)
-        local = fit_pose(_to_square(detection.landmarks, squeeze, origin))
-        skin = skin_meter(frame, detection) if skin_meter is not None else None
-        seen.append(Observation(frame, detection, pose, face_portrait(square, local), skin))
+        local = fit_pose(place.to_picture(detection.landmarks))
+        skin = skin_meter(given.frame, detection) if skin_meter is not None else None
+        seen.append(Observation(given.frame, detection, pose, face_portrait(square, local), skin))
     matched = assign(tracklets, seen)
     for index, observation in enumerate(seen):
         if index in matched:
@@ -148,27 +188,12 @@ def _observe(
             tracklets[-1].add(observation)
 
 
-def _detect(
-    backend: FaceBackend, image: FloatArray, squeeze: float, origin: np.ndarray, previous: Sequence[FloatArray]
-) -> list[Detection]:
+def _detect(backend: FaceBackend, image: FloatArray, place: _Place, previous: Sequence[FloatArray]) -> list[Detection]:
     if previous and isinstance(backend, FollowingBackend):
-        found = backend.follow(image, [_to_square(one, squeeze, origin) for one in previous])
+        found = backend.follow(image, [place.to_picture(one) for one in previous])
     else:
         found = backend.detect(image)
-    moved = []
-    for one in found:
-        points = one.landmarks.astype(np.float64)
-        points[:, 0] = points[:, 0] / squeeze + origin[0]
-        points[:, 1] += origin[1]
-        moved.append(Detection.from_landmarks(points, one.confidence))
-    return moved
-
-
-def _to_square(landmarks: FloatArray, squeeze: float, origin: np.ndarray) -> FloatArray:
-    points = landmarks.astype(np.float64)
-    points[:, 0] = (points[:, 0] - origin[0]) * squeeze
-    points[:, 1] -= origin[1]
-    return points.astype(np.float32)
+    return [Detection.from_landmarks(place.to_plate(one.landmarks), one.confidence) for one in found]
 
 
 def _square_pixels(image: FloatArray, pixel_aspect: float) -> tuple[FloatArray, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,9 @@ from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
 from nuke_reage.imaging.regions import face_mask, mask_window
 from nuke_reage.imaging.sampling import warp, warp_back
 from nuke_reage.media.plate import Plate
-from nuke_reage.models.backends import Predictor
-from nuke_reage.models.inference import predict_canvas
+
+if TYPE_CHECKING:
+    from nuke_reage.models.backends import Predictor
 
 __all__ = ["CanvasPlan", "FrameLayers", "face_window", "plan_canvas", "reage_frame", "reage_ladder"]
 
@@ -146,6 +148,9 @@ def reage_ladder(
     Yields:
         The layers for each age, or None where the mask does not touch the plate's data window.
     """
+    # Whoever has a predictor has paid for PyTorch; who only lays out a canvas should not.
+    from nuke_reage.models.inference import predict_canvas
+
     aspect = plate.pixel_aspect
     reach = mask_window(face.landmarks, pixel_aspect=aspect, feather=mask.feather, expand=mask.expand)
     window = reach.intersect(plate.data_window)

@@ -32,6 +32,7 @@ __all__ = ["TrackPlan", "obtain_track", "plan_track"]
 
 Image = npt.NDArray[np.float32]
 
+_DETECTION_SIDE_PX = 1920
 _GREY_LINEAR = 0.18
 _DARKEST_LINEAR = 1e-4
 _LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
@@ -160,6 +161,7 @@ class _Pictures:
         self._curve = DisplayCurve()
         self._linear: Image = np.zeros((1, 1, 3), np.float32)
         self._offset = (0.0, 0.0)
+        self._scale = (1.0, 1.0)
 
     def __iter__(self) -> Iterator[FrameInput]:
         frames = self._source.frames
@@ -174,13 +176,14 @@ class _Pictures:
                 self._reporter.warn(f"frame {frame} is left out of the track: {plate.message}")
             else:
                 usable = True
-                yield frame, self._prepare(plate), self._offset
+                yield self._prepare(frame, plate)
             self._reporter.progress("track", index + 1, len(frames))
         if unreadable is not None and not usable:
             raise unreadable
 
     def measure_skin(self, _frame: int, detection: Detection) -> float | None:
-        return sample_skin(self._linear, detection.landmarks, offset=self._offset)
+        landmarks = (detection.landmarks[:, :2] - self._offset) * self._scale
+        return sample_skin(self._linear, landmarks)
 
     def _read(self, frame: int) -> Plate | MediaError:
         try:
@@ -188,11 +191,19 @@ class _Pictures:
         except MediaError as error:
             return error
 
-    def _prepare(self, plate: Plate) -> Image:
-        """The display picture of a plate; keeps its light for :meth:`measure_skin`."""
-        finite = np.nan_to_num(plate.rgb, nan=0.0, posinf=0.0, neginf=0.0)
-        self._linear = self._space.to_linear_rec709(finite)
+    def _prepare(self, frame: int, plate: Plate) -> FrameInput:
+        """The plate as a viewer shows it, no larger than a detector needs; its light stays for the skin meter."""
+        height, width = plate.data_window.shape
+        shrink = min(1.0, _DETECTION_SIDE_PX / max(width * plate.pixel_aspect, height))
+        small = (max(1, round(width * plate.pixel_aspect * shrink)), max(1, round(height * shrink)))
+        pixels = np.nan_to_num(plate.rgb, nan=0.0, posinf=0.0, neginf=0.0)
+        if small != (width, height):
+            method = cv2.INTER_AREA if shrink < 1.0 else cv2.INTER_LINEAR
+            pixels = np.asarray(cv2.resize(pixels, small, interpolation=method), np.float32)
+        self._linear = self._space.to_linear_rec709(pixels)
         self._offset = (float(plate.data_window.x_min), float(plate.data_window.y_min))
+        self._scale = (small[0] / width, small[1] / height)
         luminance = np.maximum(cv2.transform(self._linear[::4, ::4], _LUMINANCE), _DARKEST_LINEAR)
         gain = _GREY_LINEAR / float(np.exp(np.log(luminance).mean()))
-        return np.clip(self._curve.encode(self._linear * np.float32(gain)), 0.0, 1.0)
+        picture = np.clip(self._curve.encode(self._linear * np.float32(gain)), 0.0, 1.0)
+        return FrameInput(frame, picture, self._offset, self._scale)
