@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nuke_reage.core.errors import CancelledError, FaceError, MediaError
+from nuke_reage.core.errors import CancelledError, MediaError
 from nuke_reage.core.job import JobSpec
-from nuke_reage.core.plugins import load_plugin
 from nuke_reage.core.strict import canonical_json
+from nuke_reage.faces.backends import create_backend
+from nuke_reage.faces.backends.manual import ManualBackend
+from nuke_reage.faces.crops import ManualCrop
 from nuke_reage.faces.exposure import sample_skin
 from nuke_reage.faces.stabilise import Smoothing
-from nuke_reage.faces.trackfile import PlateInfo, Track
+from nuke_reage.faces.trackfile import FaceTrack, PlateInfo, Track, quantised
 from nuke_reage.faces.tracking import FrameInput, TrackSettings, track_shot
-from nuke_reage.faces.types import Detection, FaceBackend
+from nuke_reage.faces.types import Detection
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.media.plate import Plate
@@ -70,8 +72,7 @@ def plan_track(job: JobSpec, source: PlateSource, space: WorkingSpace, path: Pat
     place = path or _beside(job.output.path)
     if not place.exists():
         return TrackPlan(place, fingerprint, "missing")
-    older = _older(place)
-    holds = older is not None and older.plate.fingerprint == fingerprint
+    holds = Track.load(place).plate.fingerprint == fingerprint
     return TrackPlan(place, fingerprint, "fresh" if holds else "stale")
 
 
@@ -82,6 +83,7 @@ def obtain_track(
     reporter: Reporter,
     *,
     path: Path | None = None,
+    crops: Mapping[int, ManualCrop] | None = None,
     overwrite: bool = False,
 ) -> tuple[Track, Path]:
     """The job's track: read where it holds, made and saved where it does not.
@@ -92,13 +94,14 @@ def obtain_track(
         space: the plate's colour space.
         reporter: listener; ``track`` is the stage.
         path: as in :func:`plan_track`.
+        crops: where the chosen face is, keyed by hand; they are kept when the plate is tracked again.
         overwrite: track again in any case, except a track that the artist has named.
 
     Returns:
         The track and where it lies.
 
     Raises:
-        FaceError: a named trackfile is missing or damaged.
+        FaceError: a trackfile is damaged, or a named one missing; it may hold work by hand and is left alone.
         MediaError: no frame of the plate can be read.
         CancelledError: the reporter asked to stop; nothing is written.
     """
@@ -108,10 +111,13 @@ def obtain_track(
         if track.plate.fingerprint != plan.fingerprint:
             reporter.warn(f"{plan.path} was made from another plate or other settings; it is used as it is.")
         return track, plan.path
-    older = _older(plan.path) if plan.state != "missing" else None
-    if plan.state == "fresh" and older is not None and not overwrite:
-        return older, plan.path
-    track = _track(job, source, space, plan.fingerprint, older, reporter)
+    track = Track.load(plan.path) if plan.state != "missing" else None
+    if track is None or plan.state == "stale" or overwrite:
+        track = _track(job, source, space, plan.fingerprint, track, reporter)
+    elif not crops:
+        return track, plan.path
+    if crops:
+        track = _with_crops(track, job.face.select, crops, source.frames)
     if len(source.frames) > 1 or path is not None:
         # For a single still finding the face again is quicker than explaining the file.
         track.save(plan.path)
@@ -125,18 +131,24 @@ def _beside(output: str) -> Path:
     return path.with_name(f"{stem}.track.json")
 
 
-def _older(path: Path) -> Track | None:
-    try:
-        return Track.load(path)
-    except FaceError:
-        return None
+def _with_crops(track: Track, select: str, crops: Mapping[int, ManualCrop], frames: tuple[int, ...]) -> Track:
+    """The track with one face placed by hand; where none was found, that face is all there is."""
+    aspect = track.plate.pixel_aspect
+    if track.faces:
+        chosen = track.face(select)
+        placed = chosen.with_overrides({**chosen.overrides, **crops}, pixel_aspect=aspect)
+    else:
+        by_hand = ManualBackend(crops)
+        found = {frame: quantised(by_hand.face_at(frame, pixel_aspect=aspect)) for frame in frames}
+        placed = FaceTrack(0, found, overrides=by_hand.keys)
+    return replace(track, faces={**track.faces, placed.face_id: placed})
 
 
 def _track(
     job: JobSpec, source: PlateSource, space: WorkingSpace, fingerprint: str, older: Track | None, reporter: Reporter
 ) -> Track:
-    backend: FaceBackend = load_plugin("face_backend", job.face.detector)()
-    first = source.read(source.frames[0])
+    pictures = _Pictures(source, space, reporter)
+    first = pictures.first_plate()
     plate = PlateInfo(
         pattern=job.plate.path,
         fingerprint=fingerprint,
@@ -145,9 +157,13 @@ def _track(
         pixel_aspect=first.pixel_aspect,
     )
     settings = TrackSettings(Smoothing(strength=job.face.smoothing, max_gap_frames=job.face.max_gap))
-    pictures = _Pictures(source, space, reporter)
     return track_shot(
-        pictures, backend=backend, settings=settings, plate=plate, older=older, skin_meter=pictures.measure_skin
+        pictures,
+        backend=create_backend(job.face.detector),
+        settings=settings,
+        plate=plate,
+        older=older,
+        skin_meter=pictures.measure_skin,
     )
 
 
@@ -163,23 +179,30 @@ class _Pictures:
         self._offset = (0.0, 0.0)
         self._scale = (1.0, 1.0)
 
+    def first_plate(self) -> Plate:
+        """The first frame that can be read.
+
+        Raises:
+            MediaError: none can; the error of the first.
+        """
+        plates = (self._read(frame) for frame in self._source.frames)
+        first = next(plates)
+        found = first if isinstance(first, Plate) else next((one for one in plates if isinstance(one, Plate)), first)
+        if isinstance(found, MediaError):
+            raise found
+        return found
+
     def __iter__(self) -> Iterator[FrameInput]:
         frames = self._source.frames
         self._reporter.progress("track", 0, len(frames))
-        unreadable: MediaError | None = None
-        usable = False
         for index, (frame, plate) in enumerate(zip(frames, prefetch(self._read, frames), strict=True)):
             if self._reporter.cancelled():
                 raise CancelledError("by-user", "Stopped while tracking.", "Run the same command again.")
             if isinstance(plate, MediaError):
-                unreadable = plate
                 self._reporter.warn(f"frame {frame} is left out of the track: {plate.message}")
             else:
-                usable = True
                 yield self._prepare(frame, plate)
             self._reporter.progress("track", index + 1, len(frames))
-        if unreadable is not None and not usable:
-            raise unreadable
 
     def measure_skin(self, _frame: int, detection: Detection) -> float | None:
         landmarks = (detection.landmarks[:, :2] - self._offset) * self._scale
