@@ -53,7 +53,9 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
     from nuke_reage.pipeline.sweep import sweep_frame
 
     chosen = open_plate(plate).frames[0] if frame is None else frame
-    job = make_job(context, {**values, "target_age": str(wanted[0])}, plate, output, str(chosen))
+    # The job's output counts only for what must not be overwritten; an animated GIF is made here alone.
+    still = str(file.with_suffix(".png")) if file.suffix.lower() == ".gif" else output
+    job = make_job(context, {**values, "target_age": str(wanted[0])}, plate, still, str(chosen))
     pictures: list[tuple[str, Bytes]] = []
     with interruptible() as stop, make_progress(stderr_console()) as progress:
         reporter = BarReporter(progress, stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from pathlib import Path
 
 from nuke_reage.core.errors import UsageError
@@ -18,7 +19,7 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
         UsageError: the folder cannot be written or the disk is full; nothing is left behind.
     """
     file = Path(path)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(6)}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w", encoding="utf-8", newline="\n") as stream:

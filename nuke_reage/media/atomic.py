@@ -19,7 +19,7 @@ from pathlib import Path
 
 from nuke_reage.core.errors import MediaError
 
-__all__ = ["atomic_path", "remove_stale_partials", "write_error"]
+__all__ = ["atomic_path", "remove_stale_partials", "require_writable_folder", "write_error"]
 
 _SUFFIX = ".partial"
 _PARTIAL = re.compile(r"\.reage\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.[0-9a-f]+\.partial\Z")
@@ -63,6 +63,23 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def require_writable_folder(folder: str | os.PathLike[str]) -> None:
+    """Make sure, before long work, that files can be written into a folder; it is created where it is missing.
+
+    Raises:
+        MediaError: ``unwritable`` or ``disk-full``.
+    """
+    probe = Path(folder) / f".reage.{_host()}.{os.getpid()}.{secrets.token_hex(6)}{_SUFFIX}"
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            probe.write_bytes(b"0")
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(probe.parent, error) from error
 
 
 def write_error(path: str | os.PathLike[str], cause: OSError | str, *, temporary: Path | None = None) -> MediaError:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+import OpenImageIO as oiio  # noqa: N813
 
 from nuke_reage.core.errors import MediaError
 from nuke_reage.imaging.geometry import Window
@@ -129,11 +130,21 @@ def read_layers(path: str | os.PathLike[str]) -> Layers:
         )
 
 
-def read_layer_metadata(path: str | os.PathLike[str]) -> Mapping[str, Attribute]:
-    """The attributes of a layer file's first part; costs no pixels.
+def read_layer_metadata(path: str | os.PathLike[str], *, to_the_end: bool = False) -> Mapping[str, Attribute]:
+    """The attributes of a layer file's first part; costs next to no pixels.
+
+    Args:
+        path: the file.
+        to_the_end: make sure that nothing is cut off, by reading the last line of each part.
 
     Raises:
-        MediaError: the file is missing, empty, truncated in its header or not an image.
+        MediaError: the file is missing, empty, truncated or not an image.
     """
     with open_image(path) as image:
+        for index, spec in enumerate(all_specs(image) if to_the_end else ()):
+            last = spec.y + spec.height - 1
+            if image.read_scanlines(index, 0, last, last + 1, 0, 0, spec.nchannels, oiio.UNKNOWN) is None:
+                reason = image.geterror() or "its end is missing"
+                raise MediaError("truncated", f"{path} is cut short: {reason}", "Bake it again.")
+        image.seek_subimage(0, 0)
         return inherited_metadata(image.spec(), from_exr=is_exr(image))

@@ -22,7 +22,7 @@ from nuke_reage.core.errors import ModelError, UsageError
 from nuke_reage.core.files import write_text_atomic
 from nuke_reage.core.strict import from_dict, nearest, read_json
 
-__all__ = ["HubFile", "ModelDescriptor", "load_descriptor", "save_descriptor"]
+__all__ = ["FETCH_HINT", "HubFile", "ModelDescriptor", "load_descriptor", "save_descriptor"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 _SHA256 = re.compile(r"(?:[0-9a-f]{64})?\Z")
@@ -31,6 +31,7 @@ _FRAMING_NUMBERS: Mapping[str, frozenset[str]] = {
     "ffhq": frozenset({"eye_factor", "mouth_factor", "centre_shift"}),
     "box": frozenset({"scale", "above"}),
 }
+FETCH_HINT = "Fetch or import the model again (reage models fetch NAME, reage models import FILE --name NAME)."
 _REPAIR_HINT = "Repair the descriptor, or fetch or import the model again (reage models)."
 # Set by the registry, never written into the file: they belong to one machine.
 _LOCAL_FIELDS = frozenset({"weights_path", "card_path", "origin"})
@@ -121,6 +122,17 @@ class ModelDescriptor:
             if not passed:
                 raise _bad(f"{name} of model {self.name!r} must be {expectation}, not {getattr(self, name)!r}.")
         _check_framing(self.name, self.framing)
+
+    def require_weights(self) -> Path:
+        """The weights on this machine.
+
+        Raises:
+            ModelError: ``not-installed``.
+        """
+        if self.weights_path is None or not self.weights_path.is_file():
+            hint = f"Run: reage models fetch {self.name}" if self.hub else FETCH_HINT
+            raise ModelError("not-installed", f"The weights of model {self.name!r} are not on this machine.", hint)
+        return self.weights_path
 
     @property
     def installed(self) -> bool:

@@ -22,13 +22,12 @@ from safetensors.torch import load_file, save_file
 from nuke_reage.core.errors import ModelError
 from nuke_reage.models.architectures import Architecture
 from nuke_reage.models.checksums import sha256_of
-from nuke_reage.models.descriptor import ModelDescriptor
+from nuke_reage.models.descriptor import FETCH_HINT, ModelDescriptor
 
 __all__ = ["StateDict", "check_layout", "load_weights", "read_checkpoint", "save_weights"]
 
 StateDict = dict[str, torch.Tensor]
 
-_FETCH_HINT = "Fetch or import the model again (reage models fetch NAME, reage models import FILE --name NAME)."
 _UNSAFE_HINT = "Ask for a plain state dict or a safetensors file: torch.save(model.state_dict(), FILE)."
 _WRAPPERS = ("state_dict", "model_state_dict", "params", "generator")
 _ZIP_START, _PICKLE_START = b"PK\x03\x04", b"\x80"
@@ -49,15 +48,12 @@ def load_weights(descriptor: ModelDescriptor, family: Architecture, *, verify: b
     Raises:
         ModelError: ``not-installed``, ``checksum``, ``corrupt-weights``, ``wrong-architecture``, ``wrong-layout``.
     """
-    path = descriptor.weights_path
-    if path is None or not path.is_file():
-        hint = f"Run: reage models fetch {descriptor.name}" if descriptor.hub else _FETCH_HINT
-        raise ModelError("not-installed", f"The weights of model {descriptor.name!r} are not on this machine.", hint)
+    path = descriptor.require_weights()
     if verify and descriptor.sha256:
         found = sha256_of(path)
         if found != descriptor.sha256:
             raise ModelError(
-                "checksum", f"{path} has SHA-256 {found}, the descriptor says {descriptor.sha256}.", _FETCH_HINT
+                "checksum", f"{path} has SHA-256 {found}, the descriptor says {descriptor.sha256}.", FETCH_HINT
             )
     state = read_checkpoint(path)
     check_layout(state, family, descriptor.width, path)
@@ -76,11 +72,11 @@ def read_checkpoint(path: Path) -> StateDict:
     if not path.is_file():
         raise ModelError("missing-weights", f"There is no weights file {path}.", "Check the path.")
     if path.stat().st_size == 0:
-        raise ModelError("corrupt-weights", f"{path} is empty.", _FETCH_HINT)
+        raise ModelError("corrupt-weights", f"{path} is empty.", FETCH_HINT)
     state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
     for key, value in state.items():
         if not value.is_floating_point() or not bool(torch.isfinite(value).all()):
-            raise ModelError("corrupt-weights", f"{key} in {path} holds values that are no numbers.", _FETCH_HINT)
+            raise ModelError("corrupt-weights", f"{key} in {path} holds values that are no numbers.", FETCH_HINT)
     return state
 
 
@@ -153,7 +149,7 @@ def _read_safetensors(path: Path) -> StateDict:
     try:
         return load_file(str(path), device="cpu")
     except (SafetensorError, OSError, ValueError, MemoryError) as error:
-        raise ModelError("corrupt-weights", f"{path} is not a whole safetensors file: {error}.", _FETCH_HINT) from None
+        raise ModelError("corrupt-weights", f"{path} is not a whole safetensors file: {error}.", FETCH_HINT) from None
 
 
 def _read_pth(path: Path) -> StateDict:
@@ -162,7 +158,7 @@ def _read_pth(path: Path) -> StateDict:
     with path.open("rb") as stream:
         start = stream.read(4)
     if start != _ZIP_START and start[:1] != _PICKLE_START:
-        raise ModelError("corrupt-weights", f"{path} is neither a PyTorch nor a safetensors file.", _FETCH_HINT)
+        raise ModelError("corrupt-weights", f"{path} is neither a PyTorch nor a safetensors file.", FETCH_HINT)
     try:
         with warnings.catch_warnings():
             # torch warns about odd pickles and TorchScript before it refuses them; the error says it better.
@@ -178,7 +174,7 @@ def _read_pth(path: Path) -> StateDict:
             message = f"{path} is a TorchScript archive, which carries code."
             raise ModelError("unsafe-weights", message, _UNSAFE_HINT) from None
         message = f"{path} is no checkpoint, is damaged or was cut short ({type(error).__name__})."
-        raise ModelError("corrupt-weights", message, _FETCH_HINT) from None
+        raise ModelError("corrupt-weights", message, FETCH_HINT) from None
     for wrapper in _WRAPPERS:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]

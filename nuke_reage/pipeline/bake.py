@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = Fals
     """
     listener = reporter or Silent()
     space = shot.encoding.working_space
-    sink = open_sink(shot.job.output, shot.job.comp.gain, shot.source, space, shot.frames)
+    sink = open_sink(shot.job.output, shot.job.comp.gain, shot.source, space)
     results: list[FrameResult] = []
     complete = False
     try:
@@ -75,6 +75,9 @@ def _run(shot: Shot, sink: Sink, listener: Reporter, overwrite: bool) -> Iterato
     with ThreadPoolExecutor(1, "reage-write") as writer:
         for task, plate in prefetch(read, shot.frames):
             if listener.cancelled():
+                # What is under way is finished and reported; nothing new is begun.
+                while writes:
+                    yield writes.popleft().result()
                 raise CancelledError("by-user", "Stopped.", "Run the same command again to go on.")
             layers = None if plate is None else _infer(shot, task.frame, plate)
             writes.append(writer.submit(_write, shot, sink, task, plate, layers))
@@ -120,7 +123,8 @@ def _write(shot: Shot, sink: Sink, task: _Task, plate: Plate | None, layers: Fra
         "reage/model_sha256": shot.descriptor.sha256,
         "reage/source_age": f"{shot.job.source_age.at(task.frame):g}",
         "reage/target_age": f"{shot.job.target_age.at(task.frame):g}",
-        "reage/job": shot.job.content_hash,
+        # The whole job's, whatever part of it is baked here: a frame's file is the same from every chunk.
+        "reage/job": replace(shot.job, frames="").content_hash,
         FINGERPRINT_KEY: task.fingerprint,
     }
     warnings = sink.write(task.frame, plate, layers, provenance)

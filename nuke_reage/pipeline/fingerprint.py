@@ -57,5 +57,5 @@ def holds(path: Path, fingerprint: str) -> bool:
 
 
 def _recorded(path: Path) -> str:
-    found = read_layer_metadata(path).get(FINGERPRINT_KEY)
+    found = read_layer_metadata(path, to_the_end=True).get(FINGERPRINT_KEY)
     return str(found.value) if found else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -162,9 +162,10 @@ def reage_ladder(
     canvas = _canvas_image(plate, crop, plan.canvas_px, encoding)
     pixels = plate.rgb[window.slices_in(plate.data_window)]
     region = (plan.rows, plan.columns)
+    way: Literal["single", "windows"] = "windows" if tiling == "windows" else "single"
     corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
     for target_age in target_ages_years:
-        change = predict_canvas(predictor, canvas, source_age_years, target_age, region=region, tiling=tiling)
+        change = predict_canvas(predictor, canvas, source_age_years, target_age, region=region, tiling=way)
         encoded_delta = warp_back(change[region], crop.plate_from_canvas(plan.canvas_px), window, canvas_window=corner)
         encoded_delta[soft == 0.0] = 0.0
         yield FrameLayers(window, encoding.delta(pixels, encoded_delta), soft)

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nuke_reage.core.errors import MediaError
 from nuke_reage.core.frames import format_frames, parse_frames
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.site import Site, load_site
 from nuke_reage.faces.canonical import framing_from_spec
+from nuke_reage.faces.crops import ManualCrop
 from nuke_reage.faces.trackfile import FaceTrack, Track
 from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.encoding import NetworkEncoding
 from nuke_reage.imaging.gamut import WorkingSpace
+from nuke_reage.media.atomic import remove_stale_partials, require_writable_folder
 from nuke_reage.media.sequence import PlateSource, open_plate
-from nuke_reage.models.backends import Predictor, create_predictor
 from nuke_reage.models.descriptor import ModelDescriptor
 from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.frame import CanvasPlan, plan_canvas
 from nuke_reage.pipeline.reporting import Reporter, Silent
+from nuke_reage.pipeline.sinks import check_output
 from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
+
+if TYPE_CHECKING:
+    from nuke_reage.models.backends import Predictor
 
 __all__ = ["PredictorCache", "Shot", "ShotPlan", "open_shot", "plan_shot", "track_job"]
 
@@ -38,9 +45,14 @@ class PredictorCache:
         device = site.device if job.model.device == "auto" and site.device else job.model.device
         key = (str(descriptor.weights_path), descriptor.sha256, device, job.model.precision, job.model.backend)
         if self._predictor is None or key != self._key:
+            from nuke_reage.models.backends import create_predictor
+
             self._predictor = None
             self._predictor = create_predictor(
-                descriptor, device=device, precision=job.model.precision, backend=job.model.backend
+                descriptor,
+                device=device,
+                precision="fast" if job.model.precision == "fast" else "exact",
+                backend=job.model.backend,
             )
             self._key = key
         return self._predictor
@@ -78,7 +90,7 @@ class Shot:
         source: reads the plate.
         frames: frames to bake.
         descriptor: the model's card.
-        predictor: the network, ready to run.
+        load_predictor: loads the network.
         encoding: plate pixels to network pixels and back.
         track: the track of the whole plate.
         face: the chosen face.
@@ -89,7 +101,7 @@ class Shot:
     source: PlateSource
     frames: tuple[int, ...]
     descriptor: ModelDescriptor
-    predictor: Predictor
+    load_predictor: Callable[[], Predictor]
     encoding: NetworkEncoding
     track: Track
     face: FaceTrack
@@ -98,6 +110,11 @@ class Shot:
     def face_at(self, frame: int) -> TrackedFace | None:
         """The face in a frame, None where it is missing."""
         return self.face.at(frame)
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The network, ready to run; loaded when it is first asked for, so that a run that keeps all never waits."""
+        return self.load_predictor()
 
     @cached_property
     def signature(self) -> str:
@@ -115,13 +132,16 @@ def plan_shot(job: JobSpec, frames: str = "") -> ShotPlan:
         frames: frame range that counts instead of the job's own.
 
     Raises:
-        ReageError: plate, frames, colourspace or model do not exist.
+        ReageError: plate, frames, colourspace or model do not exist, the output cannot be what it is to be, or the
+            trackfile beside it is damaged.
     """
     site = load_site()
     source = open_plate(job.plate.path, layer=job.plate.layer or None)
     space = _space(job, source, site)
     descriptor = Registry.from_environment().get(job.model.name)
+    descriptor.require_weights()
     chosen = _choose_frames(frames or job.frames, source)
+    check_output(job.output, source, chosen)
     return ShotPlan(job, source, chosen, space, descriptor, plan_track(job, source, space), site)
 
 
@@ -147,8 +167,13 @@ def open_shot(
     """
     listener = reporter or Silent()
     plan = plan_shot(job, frames)
-    # Weights are looked at first: a missing model should not be found out after an hour of tracking.
-    predictor = (predictors or PredictorCache()).get(plan.descriptor, job, plan.site)
+    # Found out now, not after an hour of tracking: an output that cannot be written, a model that cannot be loaded.
+    folder = Path(job.output.path).expanduser().parent
+    require_writable_folder(folder)
+    remove_stale_partials(folder)
+    load_predictor = partial((predictors or PredictorCache()).get, plan.descriptor, job, plan.site)
+    if overwrite or plan.track.state in {"missing", "stale"}:
+        load_predictor()
     track, track_path = obtain_track(job, plan.source, plan.space, listener, overwrite=overwrite)
     face = track.face(job.face.select)
     _warn_about_ages(job, plan, listener)
@@ -165,15 +190,21 @@ def open_shot(
         )
     filled = replace(job, face=replace(job.face, track=track_path.as_posix()))
     encoding = _encoding(job, plan.space, face)
-    return Shot(filled, plan.source, plan.frames, plan.descriptor, predictor, encoding, track, face, canvas)
+    return Shot(filled, plan.source, plan.frames, plan.descriptor, load_predictor, encoding, track, face, canvas)
 
 
 def track_job(
-    job: JobSpec, reporter: Reporter, *, path: Path | None = None, overwrite: bool = False
+    job: JobSpec,
+    reporter: Reporter,
+    *,
+    path: Path | None = None,
+    crops: Mapping[int, ManualCrop] | None = None,
+    overwrite: bool = False,
 ) -> tuple[Track, Path]:
     """Track the plate of a job, without a model; arguments and errors as :func:`obtain_track`."""
     source = open_plate(job.plate.path, layer=job.plate.layer or None)
-    return obtain_track(job, source, _space(job, source, load_site()), reporter, path=path, overwrite=overwrite)
+    space = _space(job, source, load_site())
+    return obtain_track(job, source, space, reporter, path=path, crops=crops, overwrite=overwrite)
 
 
 def _space(job: JobSpec, source: PlateSource, site: Site) -> WorkingSpace:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from nuke_reage.core.errors import CancelledError, UsageError
+from nuke_reage.core.frames import format_frames
 from nuke_reage.core.settings import OutputSettings
 from nuke_reage.imaging.blending import comp
 from nuke_reage.imaging.encoding import DisplayCurve
@@ -21,12 +22,14 @@ from nuke_reage.media.exr import Part, write_layers
 from nuke_reage.media.movie import MovieWriter
 from nuke_reage.media.movie_read import MOVIE_SUFFIXES
 from nuke_reage.media.plate import Plate
-from nuke_reage.media.sequence import PlateSource, output_path, same_file
-from nuke_reage.media.still_write import write_still
+from nuke_reage.media.sequence import PlateSource, output_path
+from nuke_reage.media.still_write import STILL_SUFFIXES, write_still
 from nuke_reage.pipeline.frame import FrameLayers
 
-__all__ = ["ExrSink", "MovieSink", "Sink", "StillSink", "finished_picture", "open_sink"]
+__all__ = ["ExrSink", "MovieSink", "Sink", "StillSink", "check_output", "finished_picture", "open_sink"]
 
+_EXR_SUFFIXES = (".exr",)
+_MOVIES_WRITTEN = (".mp4", ".m4v", ".mov")
 
 _DEFAULT_RATE = Fraction(24)
 _SRGB = DisplayCurve(knee=1.0)
@@ -184,38 +187,60 @@ class MovieSink:
         )
 
 
-def open_sink(
-    output: OutputSettings, gain: float, source: PlateSource, space: WorkingSpace, frames: tuple[int, ...]
-) -> Sink:
-    """Choose by the output's name, and see to it that the plate is not overwritten.
+def open_sink(output: OutputSettings, gain: float, source: PlateSource, space: WorkingSpace) -> Sink:
+    """Choose by the output's name; :func:`check_output` has seen it before."""
+    if _is_movie(Path(output.path)):
+        return MovieSink(output, gain, source, space)
+    if Path(output.path).suffix.lower() in _EXR_SUFFIXES:
+        return ExrSink(output, gain)
+    return StillSink(output, gain, space)
+
+
+def check_output(output: OutputSettings, source: PlateSource, frames: tuple[int, ...]) -> None:
+    """See to it, before anything is computed, that the output can be written and is not the plate.
 
     Raises:
-        UsageError: output and plate are the same files, several frames go to one still, or a movie is to be written
-            with gaps.
+        UsageError: the output's kind of file is unknown, it would overwrite a frame of the plate, several frames would
+            go to one still, or a movie would have gaps.
     """
     path = Path(output.path)
+    if path.suffix.lower() not in {*_EXR_SUFFIXES, *STILL_SUFFIXES, *_MOVIES_WRITTEN}:
+        raise UsageError(
+            "bad-output",
+            f"{path.name or output.path!r} is no kind of file that can be written.",
+            f"Use {', '.join([*_EXR_SUFFIXES, *STILL_SUFFIXES, *_MOVIES_WRITTEN])}.",
+        )
+    targets = {output_path(output.path, frame) for frame in frames}
     if _is_movie(path):
-        if same_file(path, source.path_of(frames[0])):
-            raise _overwrites(path)
-        return MovieSink(output, gain, source, space)
-    targets = [output_path(output.path, frame) for frame in frames]
-    if len(frames) > 1 and len(set(targets)) < len(frames):
+        first = source.frames.index(frames[0])
+        if frames != source.frames[first : first + len(frames)]:
+            raise UsageError(
+                "movie-with-gaps",
+                f"Frames {format_frames(frames)} leave gaps in a movie.",
+                "Bake a range without gaps, or write stills or EXR.",
+            )
+    elif len(targets) < len(frames):
         raise UsageError(
             "one-file-for-many",
             f"{len(frames)} frames cannot all be written to {output.path}.",
             "Put the frame number into the name: name.####.exr.",
         )
-    for frame, target in zip(frames, targets, strict=True):
-        if same_file(target, source.path_of(frame)):
-            raise _overwrites(target)
-    if path.suffix.lower() == ".exr":
-        return ExrSink(output, gain)
-    return StillSink(output, gain, space)
+    plate = {_identity(source.path_of(frame)) for frame in source.frames}
+    for target in sorted(targets):
+        if target.exists() and _identity(target) in plate:
+            raise UsageError(
+                "output-is-input", f"Writing {target} would overwrite the plate.", "Choose another folder or name."
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What stays the same for one file under all its names and links."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _is_movie(path: Path) -> bool:
     return path.suffix.lower() in MOVIE_SUFFIXES
-
-
-def _overwrites(path: Path) -> UsageError:
-    return UsageError("output-is-input", f"Writing {path} would overwrite the plate.", "Choose another folder or name.")

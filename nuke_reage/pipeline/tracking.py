@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nuke_reage.core.errors import CancelledError, MediaError
+from nuke_reage.core.errors import CancelledError, FaceError, MediaError
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.strict import canonical_json
 from nuke_reage.faces.backends import create_backend
@@ -68,6 +68,8 @@ def plan_track(job: JobSpec, source: PlateSource, space: WorkingSpace, path: Pat
     files = [f"{frame} {source.fingerprint(frame)}" for frame in source.frames]
     fingerprint = hashlib.sha256("\n".join([canonical_json(settings), *files]).encode()).hexdigest()
     if job.face.track and path is None:
+        if not Path(job.face.track).is_file():
+            raise FaceError("track-not-found", f"There is no trackfile {job.face.track}.", "Track the shot first.")
         return TrackPlan(Path(job.face.track), fingerprint, "given")
     place = path or _beside(job.output.path)
     if not place.exists():
@@ -111,11 +113,13 @@ def obtain_track(
         if track.plate.fingerprint != plan.fingerprint:
             reporter.warn(f"{plan.path} was made from another plate or other settings; it is used as it is.")
         return track, plan.path
-    track = Track.load(plan.path) if plan.state != "missing" else None
-    if track is None or plan.state == "stale" or overwrite:
-        track = _track(job, source, space, plan.fingerprint, track, reporter)
-    elif not crops:
-        return track, plan.path
+    older = Track.load(plan.path) if plan.state != "missing" else None
+    if older is None or plan.state == "stale" or overwrite:
+        track = _track(job, source, space, plan.fingerprint, older, reporter)
+    elif crops:
+        track = older
+    else:
+        return older, plan.path
     if crops:
         track = _with_crops(track, job.face.select, crops, source.frames)
     if len(source.frames) > 1 or path is not None:
