@@ -12,7 +12,7 @@ from typing import Any
 
 from nuke_reage import __version__
 from nuke_reage.client.launcher import start_worker
-from nuke_reage.core.errors import WorkerError, error_from_dict
+from nuke_reage.core.errors import ReageError, WorkerError, error_from_dict
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.protocol import PROTOCOL_VERSION, decode, encode, message
 from nuke_reage.core.site import Site
@@ -37,6 +37,7 @@ class WorkerSession:
         self._site = site
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
         self._inbox: queue.Queue[dict[str, Any] | WorkerError | None] = queue.Queue()
 
     def __enter__(self) -> WorkerSession:
@@ -62,13 +63,16 @@ class WorkerSession:
             return
         self._inbox = queue.Queue()
         self._process = start_worker(self._site, self._log)
-        threading.Thread(target=_read, args=(self._process, self._inbox), name="reage-client", daemon=True).start()
-        self._send("hello", protocol=PROTOCOL_VERSION, version=__version__)
-        answer = self._next(_START_SECONDS)
-        if answer["type"] == "failed":
-            raise error_from_dict(answer["error"])
-        if answer["type"] != "ready":
-            raise WorkerError("protocol", f"The worker answered {answer['type']!r} to hello.", "Look at its log.")
+        self._reader = threading.Thread(
+            target=_read, args=(self._process, self._inbox), name="reage-client", daemon=True
+        )
+        self._reader.start()
+        try:
+            self._greet()
+        except ReageError:
+            # A worker that was not greeted must not be taken for a running one by the next call.
+            self.close()
+            raise
 
     def run(
         self,
@@ -116,17 +120,26 @@ class WorkerSession:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(OSError, ValueError):
-            if process.stdin:
+        if process.stdin:
+            with contextlib.suppress(OSError, ValueError):
                 process.stdin.write(encode(message("shutdown")))
+                process.stdin.flush()
+            # Closing flushes once more: with the worker gone that fails again, but closes.
+            with contextlib.suppress(OSError):
                 process.stdin.close()
-        try:
-            process.wait(_SHUTDOWN_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _reap(process)
+        if self._reader:
+            self._reader.join(_SHUTDOWN_SECONDS)
         if process.stdout:
             process.stdout.close()
+
+    def _greet(self) -> None:
+        self._send("hello", protocol=PROTOCOL_VERSION, version=__version__)
+        answer = self._next(_START_SECONDS)
+        if answer["type"] == "failed":
+            raise error_from_dict(answer["error"])
+        if answer["type"] != "ready":
+            raise WorkerError("protocol", f"The worker answered {answer['type']!r} to hello.", "Look at its log.")
 
     def _send(self, kind: str, **fields: Any) -> None:
         line = encode(message(kind, **fields))
@@ -151,13 +164,23 @@ class WorkerSession:
         return received
 
     def _died(self) -> WorkerError:
-        status = self._process.wait() if self._process else None
+        # Its end of the pipe is closed; it may still be writing a core dump, or hang.
+        status = _reap(self._process) if self._process else None
         self.close()
         return WorkerError(
             "died",
             f"The worker ended unexpectedly (status {status}).",
             "Frames that were finished are on disk; submit the job again to go on.",
         )
+
+
+def _reap(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a worker that is about to end; kill it if it does not."""
+    try:
+        return process.wait(_SHUTDOWN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _read(process: subprocess.Popen[bytes], inbox: queue.Queue[dict[str, Any] | WorkerError | None]) -> None:

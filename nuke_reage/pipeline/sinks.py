@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from nuke_reage.core.errors import CancelledError, UsageError
 from nuke_reage.core.frames import format_frames
@@ -27,6 +28,8 @@ from nuke_reage.media.still_write import STILL_SUFFIXES, write_still
 from nuke_reage.pipeline.frame import FrameLayers
 
 __all__ = ["ExrSink", "MovieSink", "Sink", "StillSink", "check_output", "finished_picture", "open_sink"]
+
+Image = npt.NDArray[np.float32]
 
 _EXR_SUFFIXES = (".exr",)
 _MOVIES_WRITTEN = (".mp4", ".m4v", ".mov")
@@ -87,11 +90,18 @@ class ExrSink:
         return None
 
 
-def _display(picture: Plate, space: WorkingSpace) -> Plate:
-    """The picture as a screen wants it: scene-linear light becomes sRGB, anything else stays as the plate has it."""
-    if not space.is_linear:
-        return picture
-    return replace(picture, rgb=_SRGB.encode(space.to_linear_rec709(picture.rgb)))
+def _on_screen(picture: Plate, space: WorkingSpace) -> Image:
+    """The display window as a screen wants it: overscan cut off, black where the plate has no pixels.
+
+    Scene-linear light becomes sRGB, anything else stays as the plate has it.
+    """
+    rgb = picture.rgb
+    if picture.data_window != picture.display_window:
+        common = picture.data_window.intersect(picture.display_window)
+        rgb = np.zeros((*picture.display_window.shape, 3), np.float32)
+        if not common.is_empty:
+            rgb[common.slices_in(picture.display_window)] = picture.rgb[common.slices_in(picture.data_window)]
+    return _SRGB.encode(space.to_linear_rec709(rgb)) if space.is_linear else rgb
 
 
 def _layer_parts(plate: Plate, layers: FrameLayers | None, names: tuple[str, ...], gain: float) -> list[Part]:
@@ -133,8 +143,8 @@ class StillSink:
         return output_path(self._output.path, frame)
 
     def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
-        picture = _display(finished_picture(plate, layers, self._gain), self._space)
-        write_still(self.path(frame), picture.rgb, bits=8 if plate.sample_type == "uint8" else 16)
+        picture = _on_screen(finished_picture(plate, layers, self._gain), self._space)
+        write_still(self.path(frame), picture, bits=8 if plate.sample_type == "uint8" else 16)
         return []
 
     def close(self, *, complete: bool) -> None:
@@ -158,7 +168,7 @@ class MovieSink:
         return self._path
 
     def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
-        picture = _display(finished_picture(plate, layers, self._gain), self._space).rgb
+        picture = _on_screen(finished_picture(plate, layers, self._gain), self._space)
         if self._writer is None:
             self._writer = self._stack.enter_context(self._open(frame, plate))
         self._writer.write(picture)
@@ -175,7 +185,7 @@ class MovieSink:
         rate = self._source.fps or _DEFAULT_RATE
         origin = self._source.path_of(frame)
         from_movie = _is_movie(origin)
-        size = (plate.data_window.width, plate.data_window.height)
+        size = (plate.display_window.width, plate.display_window.height)
         start = Fraction(frame - self._source.frames[0]) / rate
         return MovieWriter(
             self._path,

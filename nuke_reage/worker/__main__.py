@@ -1,13 +1,13 @@
 """``python -m nuke_reage.worker``: the worker process, JSON lines on stdin and stdout, log on stderr."""
 
-import sys
+from nuke_reage.worker.stdio import Wire, claim_stdin, claim_stdout
 
-from nuke_reage.worker.stdio import Wire, claim_stdout
+__all__ = ["main"]
 
 
 def main() -> None:
-    """Claim stdout before anything heavy is imported, then serve."""
-    wire = Wire(sys.stdin.buffer, claim_stdout())
+    """Claim stdin and stdout before anything heavy is imported, then serve."""
+    wire = Wire(claim_stdin(), claim_stdout())
     from nuke_reage.worker.server import Server
 
     Server(wire).run()

@@ -15,7 +15,20 @@ from typing import Any, BinaryIO
 from nuke_reage.core.errors import WorkerError
 from nuke_reage.core.protocol import MAX_LINE_BYTES, decode, encode, message
 
-__all__ = ["Wire", "claim_stdout"]
+__all__ = ["Wire", "claim_stdin", "claim_stdout"]
+
+
+def claim_stdin() -> BinaryIO:
+    """Take fd 0 for messages; whatever else reads stdin finds nothing there.
+
+    A file object of its own, too: a thread that waits in ``sys.stdin`` would keep its lock, and the interpreter aborts
+    when it cannot take that at the end.
+    """
+    private = os.fdopen(os.dup(0), "rb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return private
 
 
 def claim_stdout() -> BinaryIO:
