@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ def predict_canvas(
     target_age: Ages,
     *,
     region: Region | None = None,
-    tiling: Literal["single", "windows"] = "single",
+    tiling: str = "single",
 ) -> Image:
     """Compute the delta of a canvas.
 
@@ -103,7 +103,7 @@ def predict_ladder(
     target_ages: Sequence[Ages],
     *,
     region: Region | None = None,
-    tiling: Literal["single", "windows"] = "single",
+    tiling: str = "single",
 ) -> Iterator[Image]:
     """The deltas for a row of target ages, one after the other, so that only one is held in memory.
 
