@@ -21,8 +21,9 @@ __all__ = ["Problem", "check_people", "require_sound"]
 
 _MIN_SIDE_PX = 64
 _THUMBNAIL_PX = 64
-_MAX_SHIFT_SHARE = 0.04
-_MIN_RESPONSE = 0.15
+_MAX_SHIFT_SHARE = 0.03
+_MIN_GAIN = 0.1
+_REACH_PX = 8
 _SHOWN = 20
 
 
@@ -142,21 +143,20 @@ def _check_person(person: Person, seen: dict[str, Path], *, alignment: bool) -> 
 
 
 def _misaligned(thumbnails: dict[Path, FloatArray]) -> list[Problem]:
-    """Pictures that are shifted against the mean of the person's others."""
-    if len(thumbnails) < 2:
+    """Pictures that are shifted against the median of all of the person's."""
+    if len(thumbnails) < 3:
         return []
-    window = np.asarray(cv2.createHanningWindow((_THUMBNAIL_PX, _THUMBNAIL_PX), cv2.CV_32F), np.float32)
     edges = {path: _edges(one) for path, one in thumbnails.items()}
-    total = np.sum(list(edges.values()), axis=0)
+    usual = np.asarray(np.median(list(edges.values()), axis=0), np.float32)
     problems = []
     for path, own in edges.items():
-        others = np.asarray((total - own) / (len(edges) - 1), np.float32)
-        (x, y), response = cv2.phaseCorrelate(others, own, window)
-        share = float(np.hypot(x, y)) / _THUMBNAIL_PX
-        if response > _MIN_RESPONSE and share > _MAX_SHIFT_SHARE:
-            problems.append(
-                Problem(path, f"shifted by {share:.0%} of its side against the person's others", fatal=False)
-            )
+        inner = own[_REACH_PX:-_REACH_PX, _REACH_PX:-_REACH_PX]
+        likeness = cv2.matchTemplate(usual, inner, cv2.TM_CCOEFF_NORMED)
+        y, x = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
+        share = float(np.hypot(x - _REACH_PX, y - _REACH_PX)) / _THUMBNAIL_PX
+        gain = float(likeness[y, x] - likeness[_REACH_PX, _REACH_PX])
+        if share > _MAX_SHIFT_SHARE and gain > _MIN_GAIN:
+            problems.append(Problem(path, f"shifted by {share:.0%} of a side against the others", fatal=False))
     return problems
 
 

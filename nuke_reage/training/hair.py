@@ -53,7 +53,8 @@ def find_hair(rgb: FloatArray, landmarks: FloatArray, parts: FaceParts) -> Hair:
     darker = luminance(away)
     chroma = np.linalg.norm(away - darker[..., None], axis=2)
     oval = polygon_mask(landmarks[list(OVAL)], canvas_px, grow_px=1.0 * unit, soft_px=1.5 * unit)
-    unlike_skin = 1.0 / (1.0 + np.exp(-((darker - 0.3) * 8.0 + (chroma - 0.22) * 8.0)))
+    # Skin in shade is darker than the cheeks too, but of their hue.
+    unlike_skin = 1.0 / (1.0 + np.exp(-((darker - 0.6) * 7.0 + (chroma - 0.22) * 9.0)))
     # Hair that hangs down beside the face is kept down to the chin; clothes are not.
     row = np.arange(canvas_px, dtype=np.float32)[:, None]
     chin = float(landmarks[152, 1])

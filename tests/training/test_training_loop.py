@@ -1,0 +1,172 @@
+"""Learning: losses fall, runs go on exactly, the best is kept and is a model that others can load."""
+
+import csv
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file
+
+from nuke_reage.core.errors import ModelError, UsageError
+from nuke_reage.models.descriptor import load_descriptor
+from nuke_reage.models.fran import FranNet
+from nuke_reage.training.layout import list_people
+from nuke_reage.training.learner import Learner, frozen, learning_rate
+from nuke_reage.training.loop import Reporter, train
+from nuke_reage.training.sampling import BatchMaker, Pair
+from nuke_reage.training.validation import validate
+
+
+def rows_of(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def batch_of(people, config):
+    everybody = list_people([people])
+    maker = BatchMaker(everybody, config.data, config.augment, face_gain=4.0, batch_size=4, seed=1)
+    return maker.batch(0)
+
+
+def cpu_fabric():
+    return Fabric(accelerator="cpu", devices=1, precision="32-true")
+
+
+def test_the_loss_falls_and_the_kept_model_beats_doing_nothing_on_people_never_seen(people, tmp_path, make_config):
+    config = make_config(optimiser={"steps": 60}, validation={"every_steps": 30})
+    report = train([people], tmp_path / "run", config)
+    losses = [float(row["l1"]) for row in rows_of(tmp_path / "run" / "train.csv")]
+    assert len(losses) == 60
+    assert np.mean(losses[-15:]) < 0.75 * np.mean(losses[:15])
+    assert report.finished and report.best["ratio"] < 0.9
+    scores = rows_of(tmp_path / "run" / "validation.csv")
+    assert [int(row["step"]) for row in scores] == [0, 30, 60]
+    assert report.best["ratio"] == pytest.approx(min(float(row["ratio"]) for row in scores), rel=1e-5)
+
+
+@pytest.mark.parametrize("adversarial", [0.0, 0.05])
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(people, tmp_path, make_config, adversarial):
+    config = make_config(
+        loss={"adversarial": adversarial},
+        optimiser={"steps": 6, "accumulate": 2, "batch_size": 2},
+        validation={"every_steps": 4},
+    )
+    whole = train([people], tmp_path / "whole", config)
+    done = []
+    stopper = Reporter(step=lambda number, steps, losses: done.append(number), stop=lambda: len(done) >= 3)
+    first = train([people], tmp_path / "parts", config, reporter=stopper)
+    assert (first.steps, first.finished) == (3, False)
+    second = train([people], tmp_path / "parts", config)
+    assert second == dataclasses.replace(whole, model=second.model)
+    one, other = (torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("whole", "parts"))
+    for part in ("net", "judge", "ema"):
+        assert all(torch.equal(one[part][key], other[part][key]) for key in one[part])
+    columns = ("step", "l1", "pyramid", "gradient", "adversarial", "discriminator")
+    logs = [
+        [[row[name] for name in columns] for row in rows_of(tmp_path / run / "train.csv")] for run in ("whole", "parts")
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_a_longer_run_may_follow_but_not_one_with_other_settings(people, tmp_path, make_config):
+    train([people], tmp_path / "run", make_config(optimiser={"steps": 1}))
+    assert train([people], tmp_path / "run", make_config(optimiser={"steps": 2})).steps == 2
+    with pytest.raises(UsageError) as caught:
+        train([people], tmp_path / "run", make_config(optimiser={"steps": 2, "batch_size": 2}))
+    assert caught.value.code == "usage.other-run"
+    assert (
+        train([people], tmp_path / "run", make_config(optimiser={"batch_size": 2, "steps": 1}), overwrite=True).steps
+        == 1
+    )
+
+
+def test_a_damaged_checkpoint_is_an_error(people, tmp_path, make_config):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "last.ckpt").write_bytes(b"no checkpoint")
+    with pytest.raises(ModelError, match="cannot be read"):
+        train([people], tmp_path / "run", make_config())
+
+
+def test_the_model_loads_as_any_other_and_its_card_says_what_it_is(people, tmp_path, make_config):
+    report = train([people], tmp_path / "run", make_config(optimiser={"steps": 2}), command="reage train here")
+    descriptor = load_descriptor(report.model)
+    assert descriptor.installed and descriptor.width == 4 and len(descriptor.sha256) == 64
+    weights = load_file(descriptor.weights_path)
+    kept = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)
+    assert all(torch.allclose(weights[key].float(), kept[key], atol=2e-3) for key in kept)
+    card = descriptor.card()
+    for text in ("reage train here", descriptor.sha256, "person_04", "Known failings", "detail_ratio"):
+        assert text in card
+
+
+def test_training_can_start_from_weights_and_refuses_those_of_another_width(people, tmp_path, make_config):
+    report = train([people], tmp_path / "one", make_config(optimiser={"steps": 10}))
+    start = load_descriptor(report.model).weights_path
+    again = train([people], tmp_path / "two", make_config(optimiser={"steps": 1}), start=start)
+    first_score = float(rows_of(tmp_path / "two" / "validation.csv")[0]["ratio"])
+    assert first_score == pytest.approx(report.best["ratio"], abs=0.01)
+    assert again.best["ratio"] <= first_score + 1e-6
+    with pytest.raises(ModelError, match="width"):
+        train([people], tmp_path / "three", make_config(model={"width": 5}), start=start)
+
+
+def test_validation_compares_the_source_plus_the_delta(people):
+    person = list_people([people])[0]
+    pairs = [Pair(person, 20, 80), Pair(person, 80, 20)]
+    nothing = FranNet(4)
+    with torch.no_grad():
+        nothing.final_conv.weight.zero_()
+        nothing.final_conv.bias.zero_()
+    score, output = validate(nothing, pairs, 64)
+    assert score.ratio == pytest.approx(1.0) and score.detail_ratio == pytest.approx(1.0)
+    assert score.null_l1 == 0.0
+    assert torch.equal(output[0][2], output[0][0])
+    with torch.no_grad():
+        nothing.final_conv.bias += 0.1
+    worse, _ = validate(nothing, pairs, 64)
+    assert worse.null_l1 == pytest.approx(0.1, rel=1e-4)
+    assert worse.ratio != pytest.approx(1.0, abs=0.01)
+
+
+def test_the_generator_step_gives_the_discriminator_no_gradient_and_the_other_way_round(people, make_config):
+    config = make_config(loss={"adversarial": 1.0})
+    learner = Learner(config, cpu_fabric())
+    batch = batch_of(people, config)
+    judge = [parameter.detach().clone() for parameter in learner._judge.parameters()]
+    learner.config = dataclasses.replace(
+        config, loss=dataclasses.replace(config.loss, l1=0.0, pyramid=0.0, gradient=0.0)
+    )
+    learner._judge_step = lambda batches, outputs: 0.0  # the generator's half of the step alone
+    before = [parameter.detach().clone() for parameter in learner._net.parameters()]
+    learner.step(0, [batch])
+    assert all(parameter.grad is None for parameter in learner._judge.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(judge, learner._judge.parameters(), strict=True))
+    assert all(parameter.requires_grad for parameter in learner._judge.parameters())
+    assert any(not torch.equal(a, b) for a, b in zip(before, learner._net.parameters(), strict=True))
+    del learner._judge_step
+    gradients = [parameter.grad.clone() for parameter in learner._net.parameters()]
+    learner._judge_step([batch], [batch.source])
+    assert all(parameter.grad is not None for parameter in learner._judge.parameters())
+    assert all(torch.equal(a, b.grad) for a, b in zip(gradients, learner._net.parameters(), strict=True))
+
+
+def test_freezing_ends_also_after_an_error():
+    layer = torch.nn.Linear(2, 2)
+    layer.bias.requires_grad_(False)
+    with pytest.raises(RuntimeError), frozen(layer):
+        assert not layer.weight.requires_grad
+        raise RuntimeError
+    assert layer.weight.requires_grad and not layer.bias.requires_grad
+
+
+def test_the_learning_rate_warms_up_and_comes_down(make_config):
+    optimiser = make_config(
+        optimiser={"steps": 100, "warmup_steps": 10, "learning_rate": 1.0, "final_share": 0.1}
+    ).optimiser
+    rates = [learning_rate(step, optimiser) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1, abs=0.01) and max(rates) > 0.95
+    assert rates[100] == pytest.approx(0.1) and rates[50] == pytest.approx(0.55, abs=0.01)
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))

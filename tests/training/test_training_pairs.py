@@ -1,0 +1,187 @@
+"""Portraits aged by statistics: what is measured is what was put in, and pictures are what they should be."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from nuke_reage.core.errors import UsageError
+from nuke_reage.faces.canonical import canonical_mesh
+from nuke_reage.training.anatomy import face_parts
+from nuke_reage.training.hair import Hair, recolour
+from nuke_reage.training.layout import list_people
+from nuke_reage.training.mesh import FaceMesh, blur, masked_blur
+from nuke_reage.training.pairs import make_pairs
+from nuke_reage.training.pictures import read_picture
+from nuke_reage.training.portraits import Crop, Portrait, calibrated_ages, load_portraits, read_ages
+from nuke_reage.training.statistics import detail_bands, log_colour, luminance, measure
+from nuke_reage.training.wrinkles import load_wrinkles
+
+SIDE = 64
+
+
+@pytest.fixture
+def landmarks():
+    """The canonical face in the middle of a 64-pixel canvas."""
+    return (canonical_mesh()[:, :2] / 4.0 * SIDE + [SIDE / 2, SIDE * 0.47]).astype(np.float32)
+
+
+def portrait(key, years, rgb, landmarks, sex="m"):
+    return Portrait(key, Crop(rgb.astype(np.float32), landmarks.astype(np.float32), 0.0, 0.0), years, sex)
+
+
+def test_a_picture_goes_to_the_mean_face_and_back(landmarks):
+    rng = np.random.default_rng(1)
+    face = (landmarks - SIDE / 2) * np.array([1.12, 0.94], np.float32) + np.float32(SIDE / 2 + 0.7)
+    mesh = FaceMesh(landmarks / SIDE, SIDE)
+    picture = blur(rng.random((SIDE, SIDE)).astype(np.float32), 3.0)
+    there_and_back = mesh.to_face(face)(mesh.to_mean(face)(picture))
+    inside = face_parts(face, SIDE).face > 0.95
+    assert inside.sum() > 300
+    assert np.abs(there_and_back - picture)[inside].max() < 0.05
+    assert np.abs(mesh.to_mean(face)(picture) - picture)[inside].max() > 0.005, "the face really is another one"
+    assert mesh.to_face(face)(np.ones((SIDE, SIDE), np.float32))[0, 0] == 0.0
+
+
+def test_the_map_follows_a_shift_by_half_a_pixel(landmarks):
+    mesh = FaceMesh(landmarks / SIDE, SIDE)
+    ramp = np.tile(np.arange(SIDE, dtype=np.float32), (SIDE, 1))
+    inside = face_parts(landmarks, SIDE).face > 0.95
+    moved = mesh.to_face(landmarks + np.float32(0.5))(ramp)
+    assert np.allclose(moved[inside], ramp[inside] - 0.5, atol=0.05)
+
+
+def test_a_masked_blur_takes_nothing_from_outside():
+    picture = np.full((32, 32), 0.2, np.float32)
+    picture[:, 16:] = 50.0
+    weight = np.zeros((32, 32), np.float32)
+    weight[:, :16] = 1.0
+    assert np.allclose(masked_blur(picture, weight, 2.0)[:, :16], 0.2, atol=0.002)
+
+
+def test_the_estimators_pull_to_the_middle_is_undone():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(25, 80, 200)
+    entries = {
+        f"p{i}": {"age_from_birth_year": float(age), "age_estimated": float(0.6 * age + 21), "sex": "m"}
+        for i, age in enumerate(true)
+    }
+    entries["young"] = {"age_estimated": 0.6 * 30 + 21, "sex": "f"}
+    entries["told"] = {"age": 44, "sex": "f"}
+    ages = calibrated_ages(entries)
+    assert ages["young"] == pytest.approx(30, abs=0.5)
+    assert ages["told"] == 44
+    assert np.allclose([ages[f"p{i}"] for i in range(200)], true, atol=0.5)
+
+
+def test_bad_ages_are_named(tmp_path):
+    path = tmp_path / "ages.json"
+    path.write_text(
+        json.dumps({"ann": {"age": "old", "sex": "f"}, "bob": {"age": 30, "sex": "m"}, "eve": {"sex": "f"}})
+    )
+    with pytest.raises(UsageError, match=r"2 entries .* ann, eve"):
+        read_ages(path)
+
+
+def test_measured_aging_is_the_aging_that_was_put_in_and_skin_tone_does_not_leak(landmarks):
+    rng = np.random.default_rng(5)
+    texture = blur(rng.normal(0, 1, (SIDE, SIDE)).astype(np.float32), 0.8)
+    x = np.tile(np.linspace(-1, 1, SIDE, dtype=np.float32), (SIDE, 1))
+    people = []
+    for index in range(60):
+        years = 30 + 50 * index / 59
+        tone = 0.45 - 0.004 * (years - 55) + rng.normal(0, 0.01)  # the old ones happen to be darker
+        logs = np.log(tone) + 0.01 * (years - 55) * x + texture * 0.08 * np.exp(0.015 * (years - 55))
+        people.append(portrait(str(index), years, np.repeat(np.exp(logs)[..., None], 3, axis=2) - 0.03, landmarks))
+    statistics = measure(people)
+    skin = face_parts(landmarks, SIDE).skin > 0.8
+    change = luminance(statistics.change(statistics.colour, "m", 40.0, 50.0))
+    slope = np.polyfit(x[skin], change[skin], 1)
+    assert slope[0] == pytest.approx(0.1, abs=0.01), "0.01 a year to the right"
+    assert slope[1] == pytest.approx(0.0, abs=0.01), "no cast"
+    energy = statistics.change(statistics.coarse, "m", 40.0, 50.0)
+    inner = face_parts(landmarks, SIDE).face > 0.98
+    assert np.median(energy[inner]) == pytest.approx(2 * 0.15, abs=0.08), "energy is amplitude squared"
+    assert np.abs(statistics.shape).max() < 1e-3
+    assert np.array_equal(
+        statistics.change(statistics.colour, "m", 50.0, 95.0), statistics.change(statistics.colour, "m", 50.0, 82.0)
+    ), "nothing is made up beyond the ages that portraits have"
+
+
+def test_too_few_portraits_are_refused(landmarks):
+    with pytest.raises(ValueError, match="at least 30"):
+        measure([portrait("a", 40.0, np.full((SIDE, SIDE, 3), 0.5), landmarks)])
+
+
+def test_dark_hair_greys_and_grey_hair_gets_its_colour_back_and_skin_stays():
+    rgb = np.full((64, 64, 3), [0.75, 0.55, 0.45], np.float32)
+    rgb[:32, :32] = [0.12, 0.08, 0.06]
+    rgb[:32, 32:] = [0.7, 0.7, 0.71]
+    where = np.zeros((64, 64), np.float32)
+    where[:32] = 1.0
+    faded = where.copy()
+    faded[:, :32] = 0.0
+    hair = Hair(where, np.zeros_like(where), faded)
+    old = recolour(rgb, hair, 30.0, 80.0)
+    assert old[16, 16].mean() > rgb[16, 16].mean() + 0.15
+    assert np.ptp(old[16, 16]) < 0.04, "grey has no hue"
+    young = recolour(rgb, hair, 75.0, 25.0)
+    assert young[16, 48].mean() < 0.4 and np.allclose(young[16, 16], rgb[16, 16])
+    assert np.array_equal(old[40:], rgb[40:]) and np.array_equal(young[40:], rgb[40:])
+    assert recolour(rgb, hair, 20.0, 40.0) is rgb
+
+
+def test_wrinkle_maps_are_checked_and_read_at_any_age(tmp_path):
+    ratio = np.zeros((2, 2, 64, 64, 3), np.float16)
+    ratio[1, 0], ratio[1, 1] = -0.1, -0.3
+    np.savez(tmp_path / "maps.npz", log_ratio=ratio, ages=[40, 60], reference_age=20)
+    maps = load_wrinkles(tmp_path / "maps.npz", 64)
+    for years, expected in ((10, 0.0), (30, -0.05), (50, -0.2), (60, -0.3), (90, -0.3)):
+        assert maps.between(1, 20.0, years).mean() == pytest.approx(expected, abs=2e-3)
+    assert maps.between(1, 50.0, 60.0).mean() == pytest.approx(-0.1, abs=2e-3)
+    assert load_wrinkles(tmp_path / "maps.npz", 128).maps.shape == (2, 3, 128, 128, 3)
+    np.savez(tmp_path / "bad.npz", log_ratio=ratio[0], ages=[40], reference_age=20)
+    with pytest.raises(UsageError, match="log_ratio"):
+        load_wrinkles(tmp_path / "bad.npz", 64)
+    (tmp_path / "torn.npz").write_bytes(b"PK")
+    with pytest.raises(UsageError):
+        load_wrinkles(tmp_path / "torn.npz", 64)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_real_portraits_become_older_and_younger_and_nothing_else(shared_dir, tmp_path):
+    source = shared_dir / "training" / "portraits"
+    ages = json.loads((shared_dir / "training" / "portraits.json").read_text())
+    (tmp_path / "portraits").mkdir()
+    for path in sorted(source.glob("*.jpg"))[:480:4]:
+        shutil.copy(path, tmp_path / "portraits" / path.name)
+    (tmp_path / "ages.json").write_text(json.dumps(ages))
+    wrinkles = [shared_dir / "training" / "wrinkle_maps.npz"]
+    arguments = {"ages_file": tmp_path / "ages.json", "wrinkles": wrinkles, "ages": (20, 85), "canvas_px": 128}
+    report = make_pairs(tmp_path / "portraits", tmp_path / "one", limit=6, **arguments)
+    assert report.people == 6
+    people = list_people([tmp_path / "one"])
+    portraits, _ = load_portraits(tmp_path / "portraits", tmp_path / "ages.json", 128)
+    crops = {one.key: one.crop for one in portraits}
+    energies = []
+    for person in people:
+        assert person.real_age in person.ages
+        real, old, young = (read_picture(person.picture(age)) for age in (person.real_age, 85, 20))
+        skin = face_parts(crops[person.name].landmarks, 128).skin > 0.9
+        bands = (detail_bands(luminance(log_colour(one))).coarse for one in (young, real, old))
+        energy = [np.abs(band[skin]).mean() for band in bands]
+        energies.append(energy)
+        assert max(np.abs(one - real)[:, :6].mean() for one in (old, young)) < 0.01, "the backdrop stays"
+        for one in (old, young):
+            cast = (one - real)[56:96, 44:84].mean(axis=(0, 1))
+            assert np.abs(cast - cast.mean()).max() < 0.03, "no colour cast"
+    young_energy, real_energy, old_energy = np.median(energies, axis=0)
+    assert young_energy < 0.85 * real_energy and old_energy > 1.1 * real_energy
+    make_pairs(tmp_path / "portraits", tmp_path / "two", limit=2, **arguments)
+    for path in sorted((tmp_path / "two").rglob("*.jpg")):
+        again = tmp_path / "one" / path.relative_to(tmp_path / "two")
+        assert path.read_bytes() == again.read_bytes(), "the same portrait always gives the same pictures"
+    assert cv2.imread(str(people[0].picture(85))).shape == (128, 128, 3)
