@@ -167,10 +167,10 @@ def load_descriptor(path: Path, *, origin: str = "file") -> ModelDescriptor:
     try:
         data = dict(read_json(text, str(path)))
         for local in _LOCAL_FIELDS & data.keys():
-            raise UsageError("unknown-setting", f"{path} has no setting {local!r}.")
+            raise _bad(f"{path} has no setting {local!r}.")
         framing, hub = data.pop("framing", None), data.pop("hub", None)
         if not isinstance(framing, dict):
-            raise UsageError("missing-setting", f"{path}: framing must be an object.")
+            raise _bad(f"{path}: framing must be an object.")
         descriptor = dataclasses.replace(
             from_dict(ModelDescriptor, data, path.name),
             framing=framing,

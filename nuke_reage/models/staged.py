@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nuke_reage.models.fran import FranNet, LevelPlan, PixelWindow, cut, decoder_plan, grow
 
-__all__ = ["DeepStage", "SurfaceStage", "split_for_half"]
+__all__ = ["DeepStage", "SurfaceStage", "split_first_convolution", "split_for_half"]
 
 
 def split_for_half(x: Tensor, dtype: torch.dtype) -> Tensor:
