@@ -158,6 +158,8 @@ def reage_ladder(
         yield from (None for _ in target_ages_years)
         return
     soft = face_mask(face.landmarks, window, pixel_aspect=aspect, feather=mask.feather, expand=mask.expand)
+    # As the file will hold it: where the stored mask is 0 nothing may be added, not even a hair's breadth.
+    soft = soft.astype(np.float16).astype(np.float32)
     crop = crop_frame(face.pose, plan.framing, aspect)
     canvas = _canvas_image(plate, crop, plan.canvas_px, encoding)
     pixels = plate.rgb[window.slices_in(plate.data_window)]
