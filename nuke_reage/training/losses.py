@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from torch import Tensor, nn
 
-from nuke_reage.models.fran import BlurPool
-
 __all__ = ["AgeDiscriminator", "discriminator_loss", "generator_gan_loss", "gradient_l1", "pyramid_l1", "weighted_l1"]
 
 _PYRAMID_LEVELS = 4
@@ -54,6 +52,13 @@ def gradient_l1(output: Tensor, target: Tensor, weight: Tensor, scales: int = _G
     return total / (2 * scales)
 
 
+class _BlurHalve(nn.Module):
+    """Every second pixel of a blurred map, so that a shift by a pixel does not change the verdict (Zhang 2019)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _halved(x)
+
+
 class AgeDiscriminator(nn.Module):
     """PatchGAN that looks at a picture and the age that it should show; no batch normalisation, no aliasing.
 
@@ -67,9 +72,9 @@ class AgeDiscriminator(nn.Module):
         channels = width
         for _ in range(3):
             wider = min(2 * channels, 8 * width)
-            layers += [BlurPool(channels, 2), nn.Conv2d(channels, wider, 3, padding=1), nn.LeakyReLU(0.2)]
+            layers += [_BlurHalve(), nn.Conv2d(channels, wider, 3, padding=1), nn.LeakyReLU(0.2)]
             channels = wider
-        layers += [BlurPool(channels, 2), nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(0.2)]
+        layers += [_BlurHalve(), nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(0.2)]
         layers.append(nn.Conv2d(channels, 1, 3, padding=1))
         self.layers = nn.Sequential(*layers)
         for layer in self.layers:

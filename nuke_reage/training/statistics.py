@@ -19,7 +19,7 @@ from nuke_reage.training.anatomy import face_parts
 from nuke_reage.training.mesh import FaceMesh, FloatArray, blur
 from nuke_reage.training.portraits import Portrait
 
-__all__ = ["AgingStatistics", "DetailBands", "align", "detail_bands", "log_colour", "luminance", "measure"]
+__all__ = ["AgingStatistics", "DetailBands", "age_terms", "align", "detail_bands", "log_colour", "luminance", "measure"]
 
 _LOG_OFFSET = 0.03
 _LUMINANCE = np.array([0.3, 0.6, 0.1], np.float32)
