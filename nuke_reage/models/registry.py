@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import platformdirs
-
 from nuke_reage.core.errors import ModelError
+from nuke_reage.core.site import load_site, user_folder
 from nuke_reage.core.strict import nearest
 from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor, load_descriptor, save_descriptor
@@ -44,13 +43,17 @@ class Registry:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Registry:
         """The registry of this machine.
 
-        ``REAGE_MODELS`` names the user's folders, separated as in ``PATH``; without it, the platform's folder for user
-        data.
+        ``REAGE_MODELS`` names the user's folders, separated as in ``PATH``; without it, a folder among the user's data.
+        Folders that the site file names come after them.
+
+        Raises:
+            UsageError: the site file is missing or malformed.
         """
         env = os.environ if environment is None else environment
         named = [Path(part).expanduser() for part in env.get("REAGE_MODELS", "").split(os.pathsep) if part]
-        default = Path(platformdirs.user_data_dir("reage", appauthor=False)) / "models"
-        return cls(Path(__file__).parents[1] / "assets" / "models", named or [default])
+        own = named or [user_folder("data", env) / "models"]
+        shared = [folder for text in load_site(env).models if (folder := Path(text).expanduser()) not in own]
+        return cls(Path(__file__).parents[1] / "assets" / "models", [*own, *shared])
 
     def list(self) -> tuple[ModelDescriptor, ...]:
         """All models by name, installed or not.
