@@ -15,6 +15,7 @@ __all__ = ["augment_pair", "face_weight", "to_canvas"]
 _NO_CHANGE = AugmentConfig(False, *(0.0,) * 10)
 # The face in an aligned crop: centre and half axes as shares of the side.
 _FACE_CENTRE, _FACE_AXES = (0.5, 0.57), (0.29, 0.38)
+_CROP_SPREAD = 0.12
 
 
 def face_weight(canvas_px: int, face_gain: float) -> FloatArray:
@@ -28,31 +29,33 @@ def face_weight(canvas_px: int, face_gain: float) -> FloatArray:
 
 def to_canvas(rgb: FloatArray, canvas_px: int) -> FloatArray:
     """A square picture at the canvas's size, unchanged otherwise."""
-    return augment_pair(rgb, rgb, rgb[..., 0], canvas_px, _NO_CHANGE, np.random.default_rng(0))[0]
+    return augment_pair(rgb, rgb, rgb[..., 0], canvas_px, canvas_px, _NO_CHANGE, np.random.default_rng(0))[0]
 
 
 def augment_pair(
     source: FloatArray,
     target: FloatArray,
     weight: FloatArray,
+    canvas_px: int,
     crop_px: int,
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scale a pair to the crop's size and change both alike.
+    """Scale a pair to the canvas, change both alike and cut out a square, mostly of the face.
 
     Args:
         source: (S, S, 3) encoded, 0..1.
         target: the same size.
         weight: (S, S), moved with them.
-        crop_px: side of the result.
+        canvas_px: side that the whole picture is scaled to.
+        crop_px: side of what is cut out; the canvas's = all of it.
         config: how much.
         rng: where the chance comes from.
 
     Returns:
         Source and target (crop_px, crop_px, 3) in 0..1, and the weight (crop_px, crop_px).
     """
-    matrix = _geometry(source.shape[0], crop_px, config, rng)
+    matrix = _geometry(source.shape[0], canvas_px, crop_px, config, rng)
     flip = config.flip and rng.random() < 0.5
     source, target = (_moved(picture, matrix, crop_px, flip) for picture in (source, target))
     weight = _moved(weight, matrix, crop_px, flip)
@@ -64,14 +67,20 @@ def augment_pair(
     return source, target, weight
 
 
-def _geometry(side_px: int, crop_px: int, config: AugmentConfig, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    scale = crop_px / side_px * np.exp(rng.normal(0.0, config.scale))
+def _geometry(
+    side_px: int, canvas_px: int, crop_px: int, config: AugmentConfig, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    scale = canvas_px / side_px * np.exp(rng.normal(0.0, config.scale))
     angle = np.radians(rng.normal(0.0, config.rotation_degrees))
-    shift = rng.normal(0.0, config.shift, 2) * crop_px
+    shift = rng.normal(0.0, config.shift, 2) * canvas_px
     cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
     linear = np.array([[cosine, -sine], [sine, cosine]])
+    # The middle of the crop on the canvas, around the face but within the canvas.
+    spread = _CROP_SPREAD * canvas_px if crop_px < canvas_px else 0.0
+    wanted = np.array(_FACE_CENTRE) * canvas_px + rng.normal(0.0, 1.0, 2) * spread
+    middle = np.clip(wanted, crop_px / 2, canvas_px - crop_px / 2)
     # OpenCV counts pixel centres at whole numbers, hence the half pixels.
-    offset = crop_px / 2 - 0.5 + shift - linear @ np.full(2, side_px / 2 - 0.5)
+    offset = crop_px / 2 - middle + canvas_px / 2 - 0.5 + shift - linear @ np.full(2, side_px / 2 - 0.5)
     return np.column_stack([linear, offset])
 
 

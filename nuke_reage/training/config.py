@@ -58,7 +58,8 @@ class DataConfig:
     """Which pictures, and how pairs are drawn.
 
     Attributes:
-        crop_px: side of the squares that are trained on; the whole canvas is scaled to it.
+        crop_px: side of the squares that are trained on, cut out of the canvas, mostly of the face; at most the
+            canvas's side, which takes it whole.
         folder_shares: how often each data set is drawn from, in the order given; empty = equally often.
         validation_people: names kept for validation; empty = a share of each data set, chosen by name.
         validation_share: that share.
@@ -201,6 +202,7 @@ class TrainConfig:
             (1 <= model.width <= 128, "model.width", model.width, "1 to 128"),
             (_is_side(model.canvas_px), "model.canvas_px", model.canvas_px, "a multiple of 16, at least 64"),
             (_is_side(data.crop_px), "data.crop_px", data.crop_px, "a multiple of 16, at least 64"),
+            (data.crop_px <= model.canvas_px, "data.crop_px", data.crop_px, "at most model.canvas_px"),
             (0 <= data.null_share <= 1, "data.null_share", data.null_share, "0 to 1"),
             (0 <= data.ageing_share <= 1, "data.ageing_share", data.ageing_share, "0 to 1"),
             (0 <= data.validation_share < 1, "data.validation_share", data.validation_share, "0 to below 1"),

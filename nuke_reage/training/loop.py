@@ -117,6 +117,7 @@ def train(
         learners,
         config.data,
         config.augment,
+        canvas_px=config.model.canvas_px,
         face_gain=config.loss.face_weight,
         batch_size=config.optimiser.batch_size,
         seed=config.optimiser.seed,
@@ -127,7 +128,7 @@ def train(
     if fabric.is_global_zero:
         facts = {
             "people learnt from": len(learners), "people kept for validation": ", ".join(one.identity for one in kept),
-            "data": ", ".join(one.name for one in folders), "started from": Path(start).name if start else "nothing",
+            "data": ", ".join(one.name for one in folders), "started from": f"{Path(start).name} (whoever it learnt from counts as seen)" if start else "nothing",
             "steps": run.done, "best step": run.best_step, "command": command,
         }  # fmt: skip
         write_model(model, run.best_weights(), config, run.best, facts)

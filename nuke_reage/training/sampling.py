@@ -119,6 +119,7 @@ class BatchMaker:
         people: to draw from.
         data: how.
         augment: changes.
+        canvas_px: side that whole pictures are scaled to before the crop.
         face_gain: weight of the face in the loss.
         batch_size: pairs a batch.
         seed: of the run.
@@ -131,6 +132,7 @@ class BatchMaker:
         data: DataConfig,
         augment: AugmentConfig,
         *,
+        canvas_px: int,
         face_gain: float,
         batch_size: int,
         seed: int,
@@ -149,7 +151,7 @@ class BatchMaker:
         self._shares = shares / shares.sum()
         self._data, self._augment = data, augment
         self._batch_size, self._seed, self._rank = batch_size, seed, rank
-        self._face_gain = face_gain
+        self._canvas_px, self._face_gain = canvas_px, face_gain
         self._read = lru_cache(_CACHED_FILES)(Path.read_bytes)
         self._weights = lru_cache(8)(face_weight)
 
@@ -169,7 +171,7 @@ class BatchMaker:
             pairs.append(pair)
             source, target = (self._picture(pair.person.picture(age)) for age in (pair.source_years, pair.target_years))
             weight = self._weights(source.shape[0], self._face_gain)
-            sides.append(augment_pair(source, target, weight, self._data.crop_px, self._augment, rng))
+            sides.append(augment_pair(source, target, weight, self._canvas_px, self._data.crop_px, self._augment, rng))
         source, target, weight = (np.stack(part) for part in zip(*sides, strict=True))
         return Batch(
             torch.from_numpy(source).permute(0, 3, 1, 2).contiguous(),

@@ -23,7 +23,7 @@ STRONG = AugmentConfig(jpeg_share=0.0)
 
 
 def maker_of(people, data=None, **changes):
-    given = {"face_gain": 4.0, "batch_size": 4, "seed": 3, **changes}
+    given = {"canvas_px": 64, "face_gain": 4.0, "batch_size": 4, "seed": 3, **changes}
     return BatchMaker(people, data or DataConfig(crop_px=64), STRONG, **given)
 
 
@@ -138,7 +138,7 @@ def test_validation_looks_both_ways_and_is_always_the_same(people):
 
 def test_pairs_are_drawn_as_asked(people):
     everybody = [dataclasses.replace(one, real_age=50) for one in list_people([people])]
-    maker = maker_of(everybody, DataConfig(null_share=0.2, ageing_share=0.7, real_share=1.0))
+    maker = maker_of(everybody, DataConfig(crop_px=64, null_share=0.2, ageing_share=0.7, real_share=1.0))
     pairs = [maker.draw(number, 0)[0] for number in range(600)]
     gaps = np.array([pair.target_years - pair.source_years for pair in pairs])
     assert 0.14 < (gaps == 0).mean() < 0.26
@@ -176,7 +176,7 @@ def test_both_pictures_of_a_pair_are_changed_alike(seed):
     rng = np.random.default_rng(seed)
     picture = cv2.GaussianBlur(rng.random((96, 96, 3), np.float32), (0, 0), 2.0)
     weight = face_weight(96, 5.0)
-    one, other, moved = augment_pair(picture, picture, weight, 64, STRONG, np.random.default_rng(seed))
+    one, other, moved = augment_pair(picture, picture, weight, 80, 64, STRONG, np.random.default_rng(seed))
     assert np.array_equal(one, other)
     assert one.shape == (64, 64, 3) and moved.shape == (64, 64)
     assert one.min() >= 0.0 and one.max() <= 1.0
@@ -192,7 +192,7 @@ def test_augmentation_changes_pictures_and_moves_the_weight_with_the_face(person
     )
     places = set()
     for seed in range(6):
-        moved, _, weight = augment_pair(picture, picture, mark, 128, config, np.random.default_rng(seed))
+        moved, _, weight = augment_pair(picture, picture, mark, 144, 128, config, np.random.default_rng(seed))
         bright = np.argwhere(moved.min(axis=2) > 0.8).mean(axis=0)
         assert np.linalg.norm(bright - np.argwhere(weight > 0.5).mean(axis=0)) < 1.0
         places.add(tuple(bright.round()))

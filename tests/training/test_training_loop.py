@@ -27,7 +27,7 @@ def rows_of(path):
 
 def batch_of(people, config):
     everybody = list_people([people])
-    maker = BatchMaker(everybody, config.data, config.augment, face_gain=4.0, batch_size=4, seed=1)
+    maker = BatchMaker(everybody, config.data, config.augment, canvas_px=64, face_gain=4.0, batch_size=4, seed=1)
     return maker.batch(0)
 
 
