@@ -126,11 +126,16 @@ def train(
     run.go(maker.batches(run.done * config.optimiser.accumulate), reporter)
     model = folder / f"{config.model.name}.json"
     if fabric.is_global_zero:
+        began = f"{Path(start).name} (whoever that learnt from counts as seen)" if start else "nothing"
         facts = {
-            "people learnt from": len(learners), "people kept for validation": ", ".join(one.identity for one in kept),
-            "data": ", ".join(one.name for one in folders), "started from": f"{Path(start).name} (whoever it learnt from counts as seen)" if start else "nothing",
-            "steps": run.done, "best step": run.best_step, "command": command,
-        }  # fmt: skip
+            "people learnt from": len(learners),
+            "people kept for validation": ", ".join(one.identity for one in kept),
+            "data": ", ".join(one.name for one in folders),
+            "started from": began,
+            "steps": run.done,
+            "best step": run.best_step,
+            "command": command,
+        }
         write_model(model, run.best_weights(), config, run.best, facts)
     return TrainReport(run.done, run.done >= config.optimiser.steps, run.best_step, run.best, model)
 
