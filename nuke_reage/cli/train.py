@@ -45,7 +45,7 @@ def command(
 
     \b
     reage train pairs/ people/ --config lite.toml -o runs/lite
-    reage models list        the finished model lies in runs/lite; copy it into your models folder
+    reage models list        # the finished model lies in runs/lite; copy it into your models folder
 
     Ctrl-C writes a checkpoint and the best model so far; the same command goes on exactly where it stopped.
     """  # noqa: D301
