@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -46,6 +47,13 @@ def command() -> None:
 @click.option(
     "--size", "canvas_px", default=256, show_default=True, type=click.IntRange(64, 2048), help="Pixels a side."
 )
+@click.option(
+    "--lines",
+    type=click.Choice(["common", "resembling"]),
+    default="common",
+    show_default=True,
+    help="New lines of one exemplar for all of a sex, or of the one whom a face resembles.",
+)
 @click.option("--limit", type=click.IntRange(1), default=None, metavar="N", help="Make the first N people only.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 def pairs(
@@ -56,6 +64,7 @@ def pairs(
     leave_out: tuple[str, ...],
     ages: str,
     canvas_px: int,
+    lines: Literal["common", "resembling"],
     limit: int | None,
     as_json: bool,
 ) -> None:
@@ -79,6 +88,7 @@ def pairs(
             leave_out=leave_out,
             ages=wanted,
             canvas_px=canvas_px,
+            lines=lines,
             limit=limit,
             progress=lambda stage, done, total: progress.update(bars[stage], completed=done, total=total),
         )

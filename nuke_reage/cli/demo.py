@@ -113,7 +113,7 @@ def _is_complete(plate: str, count: int) -> bool:
 
 def _show(shot: Shot, folder: Path, on_frame: Callable[[int], None]) -> None:
     """Contact sheet and before / after movie, read back from the files that were written."""
-    from nuke_reage.evaluation.sheets import contact_sheet, fit, screen_bytes
+    from nuke_reage.evaluation.sheets import contact_sheet, fit, lettered, screen_bytes
     from nuke_reage.media.exr import read_layers
     from nuke_reage.media.movie import MovieWriter
     from nuke_reage.media.sequence import output_path
@@ -130,7 +130,9 @@ def _show(shot: Shot, folder: Path, on_frame: Callable[[int], None]) -> None:
             comp = layers.parts["comp"].channels
             before = screen_bytes(plate.rgb, space)
             after = screen_bytes(np.stack([comp[name] for name in "RGB"], axis=-1), space)
-            movie.write(_wipe(before, after, index / (len(shot.frames) - 1), width).astype(np.float32) / 255.0)
+            wipe = _wipe(before, after, index / (len(shot.frames) - 1), width)
+            ages = (f"plate, {shot.job.source_age.at(frame):.0f}", f"target age {shot.job.target_age.at(frame):.0f}")
+            movie.write(lettered(wipe, *ages) / 255.0)
             if index in _SHEET_FRAMES:
                 face = layers.parts["delta"].data_window.expanded(90).intersect(plate.data_window)
                 part = face.slices_in(plate.data_window)

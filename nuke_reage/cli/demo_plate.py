@@ -74,7 +74,8 @@ def _scene() -> npt.NDArray[np.float32]:
     linear = WorkingSpace.from_name("srgb").to_linear_rec709(portrait)
     rows, columns = np.mgrid[: linear.shape[0], : linear.shape[1]]
     distance = np.hypot(columns - 345.0, rows - 40.0)
-    lamp = 20.0 * np.clip((10.0 - distance) / 2.0, 0.0, 1.0) + 0.35 * np.exp(-distance / 18.0)
+    # Soft enough that no resampling filter rings around it.
+    lamp = 24.0 * np.exp(-((distance / 6.0) ** 2)) + 0.35 * np.exp(-distance / 18.0)
     return np.asarray(linear + lamp[..., None] * np.array([1.0, 0.86, 0.62]), np.float32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import WorkingSpace
 
-__all__ = ["captioned", "contact_sheet", "display_bytes", "fit", "screen_bytes"]
+__all__ = ["captioned", "contact_sheet", "display_bytes", "fit", "lettered", "screen_bytes"]
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -57,6 +58,18 @@ def fit(picture: Bytes, width_px: int, height_px: int) -> Bytes:
     top, left = (height_px - size[1]) // 2, (width_px - size[0]) // 2
     cell[top : top + size[1], left : left + size[0]] = small
     return cell
+
+
+def lettered(picture: Bytes, left: str, right: str) -> Bytes:
+    """A picture with a line of text in each of its lower corners, readable on any ground."""
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(22)
+    height, width = picture.shape[:2]
+    style: dict[str, Any] = {"font": font, "fill": (255, 255, 255), "stroke_width": 2, "stroke_fill": (0, 0, 0)}
+    draw.text((16, height - 14), left, anchor="ls", **style)
+    draw.text((width - 16, height - 14), right, anchor="rs", **style)
+    return np.asarray(image, np.uint8)
 
 
 def captioned(caption: str, picture: Bytes, size_px: tuple[int, int]) -> Bytes:
