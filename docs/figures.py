@@ -1,0 +1,85 @@
+"""Draw the figures of the documentation from the code that they show: ``python docs/figures.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nuke_reage.imaging.encoding import DisplayCurve
+
+__all__ = ["display_curve_svg", "main"]
+
+Points = npt.NDArray[np.float64]
+
+IMAGES = Path(__file__).resolve().parent / "images"
+
+_WIDTH, _HEIGHT = 720, 380
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 696, 22, 320
+_STOPS = (-7.0, 12.0)
+_LARGEST = 2.8
+_GREY = 0.18
+
+
+def main() -> None:
+    """Write all figures."""
+    IMAGES.mkdir(exist_ok=True)
+    (IMAGES / "display_curve.svg").write_text(display_curve_svg(), encoding="utf-8", newline="\n")
+
+
+def display_curve_svg() -> str:
+    """The curve between linear light and what the network sees, beside sRGB, over stops from middle grey."""
+    curve, srgb = DisplayCurve(), DisplayCurve(knee=1.0)
+    stops = np.linspace(*_STOPS, 400)
+    light = _GREY * 2.0**stops
+    knee = float(np.log2(curve.knee / _GREY))
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
+        'font-size="13">',
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
+    ]
+    for value in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5):
+        parts.append(_line([(_STOPS[0], value), (_STOPS[1], value)], "#e0e0e0"))
+        parts.append(_text(_x(_STOPS[0]) - 8, _y(value) + 4, f"{value:g}", "end"))
+    for stop in range(-6, 13, 3):
+        parts.append(_line([(stop, 0.0), (stop, _LARGEST)], "#e0e0e0"))
+        parts.append(_text(_x(stop), _BOTTOM + 18, f"{stop:+d}" if stop else "0", "middle"))
+        parts.append(_text(_x(stop), _BOTTOM + 34, f"{_GREY * 2.0**stop:.3g}", "middle", "#777777"))
+    parts.append(_text((_LEFT + _RIGHT) / 2, _BOTTOM + 53, "stops from middle grey, and linear light", "middle"))
+    clipped = np.minimum(srgb.encode(light).astype(np.float64), 1.0)
+    parts.append(_line(np.column_stack([stops, clipped]), "#b0703c", 2, "6 5"))
+    parts.append(_line(np.column_stack([stops, curve.encode(light)]), "#1f6f8b", 2.6))
+    at_knee = float(curve.encode(np.array([curve.knee]))[0])
+    parts.append(f'<circle cx="{_x(knee):.1f}" cy="{_y(at_knee):.1f}" r="4" fill="#1f6f8b"/>')
+    parts.append(_text(_x(knee) - 9, _y(at_knee) - 7, f"knee, {curve.knee:g}", "end", "#1f6f8b"))
+    parts.append(_text(_x(7.5), _y(2.05), "E, what the network sees", "end", "#1f6f8b"))
+    parts.append(_text(_x(11.9), _y(0.88), "sRGB, which ends at 1", "end", "#b0703c"))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _x(stop: float) -> float:
+    return _LEFT + (stop - _STOPS[0]) / (_STOPS[1] - _STOPS[0]) * (_RIGHT - _LEFT)
+
+
+def _y(value: float) -> float:
+    return _BOTTOM - value / _LARGEST * (_BOTTOM - _TOP)
+
+
+def _line(
+    points: Points | list[tuple[float, float]] | list[tuple[int, float]],
+    colour: str,
+    width: float = 1.0,
+    dashes: str = "",
+) -> str:
+    path = " ".join(f"{_x(float(stop)):.1f},{_y(float(value)):.1f}" for stop, value in points)
+    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"{dashed}/>'
+
+
+def _text(x: float, y: float, text: str, anchor: str, colour: str = "#333333") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{text}</text>'
+
+
+if __name__ == "__main__":
+    main()
