@@ -7,7 +7,7 @@ hair and brows; and the shape, by moving landmarks.  The same portrait and age a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -68,13 +68,19 @@ class Ager:
         statistics: of aging.
         wrinkles: maps of new lines, on the same mean face; of several the mean effect is taken.
         strengths: of the effects.
+        exemplars: by sex, whose lines of each of the maps everybody gets; None = those that a face's own resemble.
     """
 
     def __init__(
-        self, statistics: AgingStatistics, wrinkles: Sequence[WrinkleMaps] = (), strengths: Strengths | None = None
+        self,
+        statistics: AgingStatistics,
+        wrinkles: Sequence[WrinkleMaps] = (),
+        strengths: Strengths | None = None,
+        exemplars: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         self._statistics = statistics
         self._wrinkles = tuple(wrinkles)
+        self._exemplars = exemplars
         self._strengths = strengths or Strengths()
         self._mesh = FaceMesh(statistics.mean_landmarks, statistics.canvas_px)
         self._mean_skin = face_parts(self._mesh.mean, statistics.canvas_px).skin
@@ -93,14 +99,19 @@ class Ager:
         face = self._study(portrait)
         return [self._at(face, float(age)) for age in ages_years]
 
+    def resembling(self, portrait: Portrait) -> tuple[int, ...]:
+        """Whose lines, of each of the maps, lie most where the portrait has its own."""
+        coarse = detail_bands(luminance(log_colour(portrait.crop.rgb))).coarse
+        on_mean = self._mesh.to_mean(portrait.crop.landmarks)(coarse)
+        return tuple(one.resembling(on_mean, self._mean_skin, portrait.age_years) for one in self._wrinkles)
+
     def _study(self, portrait: Portrait) -> _Face:
         crop = portrait.crop
         parts = face_parts(crop.landmarks, self._statistics.canvas_px)
         logs = log_colour(crop.rgb)
         light = luminance(logs)
         bands = detail_bands(light)
-        on_mean = self._mesh.to_mean(crop.landmarks)(bands.coarse)
-        exemplars = tuple(one.resembling(on_mean, self._mean_skin, portrait.age_years) for one in self._wrinkles)
+        exemplars = tuple((self._exemplars or {}).get(portrait.sex) or self.resembling(portrait))
         hair = find_hair(crop.rgb, crop.landmarks, parts)
         return _Face(portrait, parts, hair, logs, light, bands, exemplars, self._mesh.to_face(crop.landmarks))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from nuke_reage import __version__
 from nuke_reage.core.files import write_text_atomic
@@ -19,12 +21,14 @@ from nuke_reage.training.portraits import Portrait, load_portraits
 from nuke_reage.training.statistics import measure
 from nuke_reage.training.wrinkles import WrinkleMaps, load_wrinkles, measure_wrinkles
 
-__all__ = ["DEFAULT_AGES", "PairsReport", "make_pairs"]
+__all__ = ["DEFAULT_AGES", "Lines", "PairsReport", "make_pairs"]
 
 DEFAULT_AGES = (20, 30, 40, 50, 60, 70, 80)
 
 _MIN_GAP_YEARS = 4
+_VOTERS = 200
 
+Lines = Literal["common", "resembling"]
 Progress = Callable[[str, int, int], None]
 
 
@@ -53,6 +57,7 @@ def make_pairs(
     ages: Sequence[int] = DEFAULT_AGES,
     canvas_px: int = 256,
     limit: int | None = None,
+    lines: Lines = "common",
     strengths: Strengths | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> PairsReport:
@@ -69,6 +74,9 @@ def make_pairs(
         ages: years to make.
         canvas_px: side of the pictures.
         limit: stop after so many portraits (all are measured); None = all.
+        lines: "common" = everybody of one sex gets new lines of the one whom most of them resemble, so that a network
+            can learn where they go; "resembling" = of the one whom they resemble themselves, more varied, but what
+            cannot be told from a young face averages out to a blur without a discriminator.
         strengths: of the effects.
         progress: called with stage, done, total.
 
@@ -83,7 +91,9 @@ def make_pairs(
     progress("measure", 0, 1)
     statistics = measure(loaded)
     mesh = FaceMesh(statistics.mean_landmarks, canvas_px)
-    ager = Ager(statistics, _wrinkle_maps(wrinkles, leave_out, mesh), strengths)
+    maps = _wrinkle_maps(wrinkles, leave_out, mesh)
+    exemplars = None if lines == "resembling" else _common_exemplars(Ager(statistics, maps), loaded)
+    ager = Ager(statistics, maps, strengths, exemplars)
     progress("measure", 1, 1)
     chosen = loaded[:limit]
     folder = Path(out)
@@ -101,6 +111,7 @@ def make_pairs(
         "ages_sha256": hashlib.sha256(Path(ages_file).read_bytes()).hexdigest(),
         "wrinkles": [Path(one).name for one in wrinkles],
         "left_out": list(leave_out),
+        "lines": lines,
         "strengths": asdict(strengths or Strengths()),
         "skipped": skipped,
     }
@@ -116,6 +127,17 @@ def _write_person(ager: Ager, portrait: Portrait, ages: Sequence[int], folder: P
         write_picture(folder / f"{age}.jpg", rgb)
     write_picture(folder / f"{real_age}.jpg", portrait.crop.rgb)
     return len(wanted) + 1
+
+
+def _common_exemplars(ager: Ager, portraits: Sequence[Portrait]) -> dict[str, tuple[int, ...]]:
+    """By sex, the exemplar of each of the maps that most portraits resemble."""
+    votes: dict[str, list[tuple[int, ...]]] = {}
+    for portrait in portraits[:: max(1, len(portraits) // _VOTERS)]:
+        votes.setdefault(portrait.sex, []).append(ager.resembling(portrait))
+    return {
+        sex: tuple(Counter(one).most_common(1)[0][0] for one in zip(*chosen, strict=True))
+        for sex, chosen in votes.items()
+    }
 
 
 def _wrinkle_maps(
