@@ -40,15 +40,15 @@ _SPLIT_PX = 2
 @click.option("--overwrite", is_flag=True, help="Make everything again.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 def command(output: str, model: str, overwrite: bool, as_json: bool) -> None:
-    r"""Make a plate, track it, re-age it and show it.
+    """Make a plate, track it, re-age it and show it.
 
     \b
     reage demo
-    reage demo -o /tmp/reage-demo --model fran
+    reage demo -o demo-fran --model fran
 
     The plate is a public-domain portrait filmed by a virtual camera, in scene-linear ACEScg. The target age runs from
     20 to 80 over 24 frames.
-    """
+    """  # noqa: D301
     from nuke_reage.cli.demo_plate import FRAME_COUNT, SOURCE_AGE_YEARS, write_demo_plate
     from nuke_reage.core.frames import format_frames
     from nuke_reage.media.sequence import open_plate

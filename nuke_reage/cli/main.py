@@ -55,13 +55,13 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="reage")
 def cli() -> None:
-    r"""Re-age faces in scene-linear plates.
+    """Re-age faces in scene-linear plates.
 
     \b
     reage demo
     reage run shot.####.exr out/shot.####.exr --source-age 35 --target-age 65
     reage run --help
-    """
+    """  # noqa: D301
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,7 +18,7 @@ __all__ = ["command"]
 
 @click.group("models")
 def command() -> None:
-    r"""List, fetch, verify, import and export models.
+    """List, fetch, verify, import and export models.
 
     \b
     reage models list
@@ -28,7 +28,7 @@ def command() -> None:
     reage models export fran-lite --to onnx -o fran-lite.onnx
 
     Your own models live in the folder that REAGE_MODELS names, else in your data folder.
-    """
+    """  # noqa: D301
 
 
 @command.command("list")

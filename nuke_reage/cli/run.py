@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_HELP = r"""Re-age the face in PLATE and write OUT.
+_HELP = """Re-age the face in PLATE and write OUT.
 
 PLATE is a sequence (shot.####.exr, shot.%04d.exr), a still or a movie.  OUT is an EXR sequence for layers,
 or a still or movie for the finished picture.  Instead of both, a job file may be given.

@@ -34,13 +34,13 @@ _MOST_AGES = 200
 @job_options(without=("target_age", "layers", "compression"))
 @click.pass_context
 def command(context: click.Context, /, plate: str, output: str, ages: str, frame: int | None, **values: Any) -> None:
-    r"""Show one frame of PLATE at many ages.
+    """Show one frame of PLATE at many ages.
 
     \b
     reage sweep portrait.jpg -o sheet.png --source-age 35
     reage sweep portrait.jpg -o ages.gif --source-age 35 --ages 10:95:5
     reage sweep shot.####.exr --frame 1013 -o sheet.png --source-age 35 --ages 25,45,65,85
-    """
+    """  # noqa: D301
     wanted = parse_ages(ages)
     file = Path(output)
     if file.suffix.lower() not in {".png", ".jpg", ".jpeg", ".mp4", ".gif"}:

@@ -46,7 +46,7 @@ def command(
     as_json: bool,
     **values: Any,
 ) -> None:
-    r"""Follow the faces of PLATE through the whole shot and write a trackfile.
+    """Follow the faces of PLATE through the whole shot and write a trackfile.
 
     \b
     reage track shot.####.exr -o shot.track.json
@@ -54,7 +54,7 @@ def command(
     reage track shot.####.exr -o shot.track.json --crop 1013:960,540,620 --crop 1040:1010,520,640,-4
 
     Crops by hand win over what is found, and stay when the plate is tracked again.
-    """
+    """  # noqa: D301
     from nuke_reage.pipeline.shot import track_job
 
     keys = dict(_parse_crop(text) for text in crops)

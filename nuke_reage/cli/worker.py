@@ -9,13 +9,13 @@ __all__ = ["command"]
 
 @click.command("worker")
 def command() -> None:
-    r"""Run the worker: JSON lines on stdin and stdout, log on stderr.
+    """Run the worker: JSON lines on stdin and stdout, log on stderr.
 
     Nuke starts it by itself.  By hand it is useful to see whether it starts at all:
 
     \b
     echo '{"type": "hello", "protocol": 1, "version": "test"}' | reage worker
-    """
+    """  # noqa: D301
     from nuke_reage.worker.__main__ import main
 
     main()

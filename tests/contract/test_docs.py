@@ -80,6 +80,14 @@ def test_every_command_has_a_heading():
             assert all(f"`{name}`" in text for name in option.opts if name.startswith("-"))
 
 
+def test_help_shows_command_lines_on_lines_of_their_own():
+    for words, command in [(("reage",), cli), *load("generate").walk_commands(cli)]:
+        shown = command.get_help(click.Context(command, info_name=words[-1]))
+        examples = [line.strip() for line in (command.help or "").splitlines() if line.strip().startswith("reage ")]
+        assert r"\b" not in shown
+        assert set(examples) <= {line.strip() for line in shown.splitlines()}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_and_anchors_resolve(page):
     prose = re.sub(r"`[^`\n]+`", "", prose_of(page))
