@@ -124,7 +124,7 @@ def test_gain_scales_the_comp_and_gain_zero_is_the_plate(shots, plate, baked, tm
 
 def test_a_frame_alone_in_a_chunk_and_in_the_shot_is_the_same_file(shots, plate, baked, tmp_path):
     """Not only the pixels: also the header, so that a farm's chunks cannot be told from a run on one machine."""
-    for frames in ("1005", "1002-1003", "1003-1006"):
+    for frames in ("1005", "1002-1003", "1001,1006"):
         folder = tmp_path / frames
         # The same output name: it is part of the job that the header names.
         job = shots.job(plate, baked / "shot.####.exr", track=str(baked / "shot.track.json"))
@@ -140,24 +140,24 @@ def test_a_frame_alone_in_a_chunk_and_in_the_shot_is_the_same_file(shots, plate,
             assert ours.metadata["reage/fingerprint"].value == theirs.metadata["reage/fingerprint"].value
 
 
-def test_chunks_of_one_job_give_byte_equal_files(shots, plate, tmp_path):
-    job = shots.job(plate, tmp_path / "shot.####.exr", layers=("delta", "mask"))
-    shots.bake(job)
+def test_chunks_of_one_job_give_byte_equal_files(shots, plate, baked, tmp_path):
+    track = str(baked / "shot.track.json")
+    job = shots.job(plate, tmp_path / "shot.####.exr", layers=("delta", "mask"), track=track)
+    shots.bake(job, "1001-1003")
     whole = {path.name: path.read_bytes() for path in tmp_path.glob("*.exr")}
-    assert len(whole) == 6
-    for frames in ("1004", "1001-1002", "1003,1005-1006"):
-        shots.bake(job, frames, overwrite=True)
+    assert len(whole) == 3
+    shots.bake(job, "1001,1003", overwrite=True)
     shots.bake(replace(job, frames="1002"), overwrite=True)
     again = {path.name: path.read_bytes() for path in tmp_path.glob("*.exr")}
     assert again == whole
-    assert len(set(whole.values())) == 6, "six different frames"
+    assert len(set(whole.values())) == 3, "three different frames"
 
 
 def test_the_order_of_the_frames_does_not_matter(shots, plate, baked, tmp_path):
     shot = shots.open(shots.job(plate, tmp_path / "b.####.exr", track=str(baked / "shot.track.json")))
-    backwards = replace(shot, frames=tuple(reversed(shot.frames)))
+    backwards = replace(shot, frames=(1005, 1001, 1003))
     results = bake(backwards)
-    assert [result.frame for result in results] == [1006, 1005, 1004, 1003, 1002, 1001]
+    assert [result.frame for result in results] == [1005, 1001, 1003]
     for result in results:
         ours, theirs = shots.layers(result.path), shots.layers(baked / f"shot.{result.frame}.exr")
         for name, pixels in theirs.items():
@@ -187,16 +187,18 @@ def test_the_plate_and_its_headers_travel_along(shots, tmp_path):
     assert Path(tmp_path / "p.0007.exr").read_bytes() == before
 
 
-def test_ages_between_keys_give_pictures_in_between(shots, plate, tmp_path):
+def test_ages_between_keys_give_pictures_in_between(shots, plate, baked, tmp_path):
     """Keyframed ages: each frame is that of its own age, and a later key means more change."""
-    shots.bake(shots.job(plate, tmp_path / "k.####.exr", target_age="1001:35,1006:85", layers=("delta", "mask")))
-    alone = shots.job(plate, tmp_path / "a.####.exr", target_age=65, layers=("delta", "mask"))
+    knobs = {"layers": ("delta", "mask"), "track": str(baked / "shot.track.json")}
+    keyed = shots.job(plate, tmp_path / "k.####.exr", target_age="1001:35,1006:85", **knobs)
+    shots.bake(keyed, "1001,1004,1006")
+    alone = shots.job(plate, tmp_path / "a.####.exr", target_age=65, **knobs)
     shots.bake(alone, "1004")
     ours, theirs = shots.layers(tmp_path / "k.1004.exr"), shots.layers(tmp_path / "a.1004.exr")
     assert np.array_equal(bits(ours["delta"]), bits(theirs["delta"])), "1004 is at 35 + 3/5 of 50 years"
     window = Window(0, 0, 640, 360)
     amounts = []
-    for frame in range(1001, 1007):
+    for frame in (1001, 1004, 1006):
         found = shots.spread(tmp_path / f"k.{frame}.exr", window)
         amounts.append(float((np.abs(found["delta"]) * found["mask"][..., None]).sum()))
     assert all(later > earlier for earlier, later in pairwise(amounts)), amounts

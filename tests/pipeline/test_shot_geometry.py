@@ -147,10 +147,10 @@ def test_a_face_that_the_crop_has_cut_is_still_found(shots, tmp_path):
 
 def test_squeezed_pixels_are_undone_before_the_network_and_done_again_after(shots, tmp_path):
     """An anamorphic plate (aspect 2) of the same picture gets the same light as the square one."""
-    square = shots.write(tmp_path / "square" / "p.####.exr", {1: shots.film((1280, 720))}, sample_type="float")
+    square = shots.write(tmp_path / "square" / "p.####.exr", {1: shots.film((960, 540))}, sample_type="float")
     squeezed = shots.write(
         tmp_path / "squeezed" / "p.####.exr",
-        {1: shots.film((640, 720), squeeze=2.0)},
+        {1: shots.film((480, 540), squeeze=2.0)},
         sample_type="float",
         pixel_aspect=2.0,
     )
@@ -158,8 +158,8 @@ def test_squeezed_pixels_are_undone_before_the_network_and_done_again_after(shot
         shots.bake(shots.job(pattern, tmp_path / name / "o.####.exr"))
     layers = read_layers(tmp_path / "squeezed" / "o.0001.exr")
     assert layers.pixel_aspect == 2.0
-    plain = product(shots, tmp_path / "square" / "o.0001.exr", Window(0, 0, 1280, 720))
-    thin = product(shots, tmp_path / "squeezed" / "o.0001.exr", Window(0, 0, 640, 720))
+    plain = product(shots, tmp_path / "square" / "o.0001.exr", Window(0, 0, 960, 540))
+    thin = product(shots, tmp_path / "squeezed" / "o.0001.exr", Window(0, 0, 480, 540))
     shrunk = (plain[:, 0::2] + plain[:, 1::2]) / 2
     assert misfit(thin, shrunk) < 0.05
     wide = layers.parts["mask"].data_window
