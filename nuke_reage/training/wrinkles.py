@@ -129,6 +129,7 @@ def measure_wrinkles(people: Sequence[Person], mesh: FaceMesh) -> WrinkleMaps:
     measured = [_measure_person(person, common, mesh, weight, backend) for person in people]
     frontal = [one for one in measured if one.yaw_degrees <= _MAX_YAW_DEGREES] or measured
     filled = _fill_from_others(np.stack([one.maps for one in frontal]), np.stack([one.seen for one in frontal]))
+    filled *= np.asarray(weight, np.float32)[..., None]
     return WrinkleMaps(tuple(float(age) for age in common), filled, np.stack([one.coarse for one in frontal]))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nuke_reage.core.errors import UsageError
+from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.faces.canonical import canonical_mesh
 from nuke_reage.training.anatomy import face_parts
 from nuke_reage.training.hair import Hair, recolour
@@ -15,9 +16,9 @@ from nuke_reage.training.layout import list_people
 from nuke_reage.training.mesh import FaceMesh, blur, masked_blur
 from nuke_reage.training.pairs import make_pairs
 from nuke_reage.training.pictures import read_picture
-from nuke_reage.training.portraits import Crop, Portrait, calibrated_ages, load_portraits, read_ages
+from nuke_reage.training.portraits import Crop, Portrait, calibrated_ages, crop_face, read_ages
 from nuke_reage.training.statistics import detail_bands, log_colour, luminance, measure
-from nuke_reage.training.wrinkles import load_wrinkles
+from nuke_reage.training.wrinkles import load_wrinkles, measure_wrinkles
 
 SIDE = 64
 
@@ -151,6 +152,24 @@ def test_wrinkle_maps_are_checked_and_read_at_any_age(tmp_path):
 
 
 @pytest.mark.shared
+def test_lines_are_measured_on_people_who_look_into_the_camera(shared_dir, tmp_path):
+    for name in ("person_0002", "person_0004"):  # the second is seen from the side
+        (tmp_path / name).mkdir()
+        for age in (18, 48, 83):
+            shutil.copy(shared_dir / "training" / "aging_pairs" / name / f"{age}.png", tmp_path / name)
+    crop = crop_face(read_picture(tmp_path / "person_0002" / "18.png"), 128, MediapipeBackend())
+    mesh = FaceMesh(crop.landmarks / 128, 128)
+    maps = measure_wrinkles(list_people([tmp_path]), mesh)
+    assert maps.maps.shape == (1, 3, 128, 128, 3) and maps.ages == (18.0, 48.0, 83.0)
+    skin = face_parts(mesh.mean, 128).skin > 0.9
+    middle, old = (luminance(maps.between(0, 18.0, age)) for age in (48.0, 83.0))
+    assert np.abs(old[skin]).mean() > 1.3 * np.abs(middle[skin]).mean() > 0.01, "more with every year"
+    assert abs(old[skin].mean()) < 0.03, "lines, not a darker face"
+    assert np.quantile(old[skin], 0.02) < -0.12, "wrinkles are shadows"
+    assert np.abs(maps.maps[0, 2][~(face_parts(mesh.mean, 128).face > 0)]).max() == 0.0
+
+
+@pytest.mark.shared
 @pytest.mark.slow
 def test_real_portraits_become_older_and_younger_and_nothing_else(shared_dir, tmp_path):
     source = shared_dir / "training" / "portraits"
@@ -164,8 +183,8 @@ def test_real_portraits_become_older_and_younger_and_nothing_else(shared_dir, tm
     report = make_pairs(tmp_path / "portraits", tmp_path / "one", limit=6, **arguments)
     assert report.people == 6
     people = list_people([tmp_path / "one"])
-    portraits, _ = load_portraits(tmp_path / "portraits", tmp_path / "ages.json", 128)
-    crops = {one.key: one.crop for one in portraits}
+    backend = MediapipeBackend()
+    crops = {one.name: crop_face(read_picture(source / f"{one.name}.jpg"), 128, backend) for one in people}
     energies = []
     for person in people:
         assert person.real_age in person.ages
