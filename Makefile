@@ -2,6 +2,7 @@
 # make test    the whole suite
 # make check   formatting, lint, types, import contracts
 # make docs    the documentation site
+# make bench   the numbers of the README; keep the machine quiet
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3,10) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && { echo $$p; break; }; done)
@@ -9,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test check docs bench lock clean
+.PHONY: demo test check docs bench clean
 
 # A stamp for each set of requirements: nothing is installed twice, and a changed file is noticed.
 $(VENV)/base.stamp: setup.cfg requirements/base.txt
@@ -47,7 +48,10 @@ docs: $(VENV)/docs.stamp
 	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks network
+	$(BIN)/python -m benchmarks shot --size 2k
+	$(BIN)/python -m benchmarks shot --size uhd --face 1200
+	$(BIN)/python -m benchmarks worker
 
 clean:
 	rm -rf $(VENV) build dist site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -90,10 +90,9 @@ KNOBS: tuple[Knob, ...] = (
         "detector",
         "face.detector",
         "detector",
-        "Face detector and landmark model.",
-        "choice",
+        "Face detector and landmark model: mediapipe, face-alignment, or the name of a plug-in.",
+        "text",
         "mediapipe",
-        choices=("mediapipe", "face-alignment"),
     ),
     Knob(
         "smoothing",

@@ -24,11 +24,6 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "mediapipe": "nuke_reage.faces.backends.mediapipe:MediapipeBackend",
         "face-alignment": "nuke_reage.faces.backends.face_alignment:FaceAlignmentBackend",
     },
-    "network_backend": {
-        "torch": "nuke_reage.models.backends.torch_backend:TorchPredictor",
-        "openvino": "nuke_reage.models.backends.openvino_backend:OpenVinoPredictor",
-        "onnxruntime": "nuke_reage.models.backends.onnx_backend:OnnxPredictor",
-    },
 }
 """Kind → name → ``module:attribute``."""
 

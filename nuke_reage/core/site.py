@@ -1,4 +1,4 @@
-"""Settings of a studio or a machine: where the worker's Python is, where models and caches lie.
+"""Settings of a studio or a machine: where the worker's Python is, where models lie.
 
 One JSON file.  The first of these that exists counts: the file that ``REAGE_SITE`` names, ``reage_site.json`` beside
 the package (for a shared installation), ``reage_site.json`` in the user's configuration folder.  Single values may be
@@ -16,18 +16,9 @@ from pathlib import Path
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.strict import from_dict, read_json
 
-__all__ = ["SITE_FILE", "PathMap", "Site", "load_site", "user_folder"]
+__all__ = ["SITE_FILE", "Site", "load_site", "user_folder"]
 
 SITE_FILE = "reage_site.json"
-
-
-@dataclass(frozen=True)
-class PathMap:
-    """The same folder as other platforms call it, for example ``P:/`` and ``/mnt/projects/``."""
-
-    windows: str = ""
-    macos: str = ""
-    linux: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,18 +28,14 @@ class Site:
     Args:
         python: the worker's Python; empty = ``.venv`` beside the package, else the running one.
         models: folders with models, searched in order after the user's own.
-        cache: folder for plates and layers that Nuke writes; empty = beside the script.
         ocio_config: OCIO config where neither the job nor ``$OCIO`` names one.
         device: device where the job says ``auto``; empty = the best there is.
-        path_maps: roots to translate between platforms.
     """
 
     python: str = ""
     models: tuple[str, ...] = ()
-    cache: str = ""
     ocio_config: str = ""
     device: str = ""
-    path_maps: tuple[PathMap, ...] = ()
 
 
 def user_folder(kind: str, environ: Mapping[str, str] | None = None) -> Path:
@@ -70,7 +57,7 @@ def user_folder(kind: str, environ: Mapping[str, str] | None = None) -> Path:
 
 
 def load_site(environ: Mapping[str, str] | None = None) -> Site:
-    """Read the site file, then apply ``REAGE_PYTHON``, ``REAGE_MODELS``, ``REAGE_CACHE`` and ``REAGE_DEVICE``.
+    """Read the site file, then apply ``REAGE_PYTHON``, ``REAGE_MODELS`` and ``REAGE_DEVICE``.
 
     Raises:
         UsageError: ``REAGE_SITE`` names a file that is not there, or a site file is malformed.
@@ -91,6 +78,5 @@ def load_site(environ: Mapping[str, str] | None = None) -> Site:
         site,
         python=env.get("REAGE_PYTHON") or site.python,
         models=folders + site.models,
-        cache=env.get("REAGE_CACHE") or site.cache,
         device=env.get("REAGE_DEVICE") or site.device,
     )

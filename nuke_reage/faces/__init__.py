@@ -1,3 +1,1 @@
 """Faces: find them, follow them through a shot, make them steady and write the trackfile."""
-
-__all__: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -209,7 +210,8 @@ def track_job(
 
 def _space(job: JobSpec, source: PlateSource, site: Site) -> WorkingSpace:
     name = job.plate.colorspace or ("scene_linear" if source.is_scene_linear else "srgb")
-    return WorkingSpace.from_name(name, job.plate.ocio_config or site.ocio_config or None)
+    config = job.plate.ocio_config or ("" if os.environ.get("OCIO") else site.ocio_config)
+    return WorkingSpace.from_name(name, config or None)
 
 
 def _choose_frames(text: str, source: PlateSource) -> tuple[int, ...]:

@@ -5,29 +5,24 @@ import pytest
 
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.plugins import BUILT_IN, load_plugin, plugin_names
-from nuke_reage.core.site import PathMap, load_site
+from nuke_reage.core.site import load_site
 
 
 def test_environment_overrides_the_site_file(tmp_path):
     file = tmp_path / "site.json"
-    file.write_text(
-        json.dumps(
-            {"python": "/opt/py", "models": ["/srv/models"], "path_maps": [{"windows": "P:/", "linux": "/mnt/p/"}]}
-        )
-    )
+    file.write_text(json.dumps({"python": "/opt/py", "models": ["/srv/models"]}))
     env = {"REAGE_SITE": str(file), "REAGE_MODELS": os.pathsep.join(["/a", "/b"]), "REAGE_DEVICE": "cpu"}
     site = load_site(env)
     assert site.python == "/opt/py"
     assert site.models == ("/a", "/b", "/srv/models")
     assert site.device == "cpu"
-    assert site.path_maps == (PathMap(windows="P:/", linux="/mnt/p/"),)
 
 
 def test_the_users_own_site_file_is_found(tmp_path):
     folder = tmp_path / "reage"
     folder.mkdir()
-    (folder / "reage_site.json").write_text('{"cache": "/scratch"}')
-    assert load_site({"XDG_CONFIG_HOME": str(tmp_path), "APPDATA": str(tmp_path)}).cache == "/scratch"
+    (folder / "reage_site.json").write_text('{"device": "mps"}')
+    assert load_site({"XDG_CONFIG_HOME": str(tmp_path), "APPDATA": str(tmp_path)}).device == "mps"
 
 
 def test_a_site_file_that_is_named_but_missing_or_wrong_is_an_error(tmp_path):
