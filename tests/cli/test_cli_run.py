@@ -1,0 +1,135 @@
+"""The command as people and scripts use it: plans, job files, reports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nuke_reage.core.job import load_job
+
+AGES = ("--source-age", "35", "--target-age", "70")
+LAYERS = ("--layers", "delta,mask,comp")
+
+
+def test_the_command_bakes_what_the_pipeline_bakes(reage, shots, plate, baked, tmp_path):
+    out = tmp_path / "new" / "folder" / "shot.####.exr"
+    outcome = reage("run", plate, out, *AGES, *LAYERS, "--frames", "1003-1004", "--json")
+    assert outcome.code == 0, outcome.err
+    report = outcome.json
+    assert [one["frame"] for one in report["frames"]] == [1003, 1004]
+    assert all(one["state"] == "baked" and one["mean_delta"] > 0.005 for one in report["frames"])
+    assert report["track"].endswith("shot.track.json") and report["warnings"] == []
+    for one in report["frames"]:
+        ours, theirs = shots.layers(one["path"]), shots.layers(baked / Path(one["path"]).name)
+        assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+    again = reage("run", plate, out, *AGES, *LAYERS, "--frames", "1002-1004")
+    assert again.code == 0 and "2 kept" in again.out and "1 baked" in again.out
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(reage, plate, baked, tmp_path):
+    out = tmp_path / "out" / "shot.####.exr"
+    outcome = reage("run", plate, out, *AGES, "--frames", "1001-1006x2", "--dry-run", "--json")
+    assert outcome.code == 0
+    assert outcome.json["frames"] == "1001,1003,1005" and outcome.json["model"] == "fran-lite"
+    assert outcome.json["colourspace"] == "ACEScg" and outcome.json["track"].endswith("(missing)")
+    assert not list(tmp_path.iterdir())
+    known = reage("run", plate, baked / "shot.####.exr", *AGES, "--dry-run")
+    assert "(fresh)" in known.out and "35" in known.out and "70" in known.out
+
+
+def test_a_saved_job_gives_the_same_frames(reage, shots, plate, baked, tmp_path):
+    job_file, out = tmp_path / "shot.json", tmp_path / "shot.####.exr"
+    keys = ("--source-age", "35", "--target-age", "1001:70,1006:70")
+    saved = reage("run", plate, out, *keys, *LAYERS, "--frames", "1001-1002", "--save-job", job_file)
+    assert saved.code == 0 and {path.name for path in tmp_path.iterdir()} == {"shot.json"}
+    job = load_job(job_file)
+    assert job.target_age.at(1002) == 70 and len(job.target_age.values) == 2 and len(job.target_age.keys) == 2
+
+    outcome = reage("run", job_file, "--json")
+    assert [one["state"] for one in outcome.json["frames"]] == ["baked", "baked"], outcome.err
+    for frame in (1001, 1002):
+        ours, theirs = (shots.layers(folder / f"shot.{frame}.exr") for folder in (tmp_path, baked))
+        assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+    direct = reage("run", plate, out, *AGES, *LAYERS, "--frames", "1001-1002", "--json")
+    assert {one["state"] for one in direct.json["frames"]} == {"kept"}, "flags and job file name the same pixels"
+    other = reage("run", job_file, "--frames", "1002", "--gain", "0.5", "--json")
+    assert [(one["frame"], one["state"]) for one in other.json["frames"]] == [(1002, "baked")], "a flag beats the file"
+
+
+def test_track_writes_a_trackfile_that_run_takes(reage, plate, tmp_path):
+    track = tmp_path / "own.json"
+    told = reage("track", plate, "-o", track, "--json")
+    assert told.code == 0 and told.json["faces"][0]["frames"] == "1001-1006"
+    before = track.read_bytes()
+    assert reage("track", plate, "-o", track).code == 0
+    assert track.read_bytes() == before
+    outcome = reage("run", plate, tmp_path / "o.####.exr", *AGES, "--track", track, "--frames", "1004", "--json")
+    assert outcome.code == 0 and outcome.json["track"] == track.as_posix() and outcome.json["warnings"] == []
+    assert {path.name for path in tmp_path.iterdir()} == {"own.json", "o.1004.exr"}, "no second trackfile"
+
+
+def test_an_age_that_the_model_has_not_learnt_is_a_warning(reage, plate, baked, tmp_path):
+    arguments = ("--track", baked / "shot.track.json", "--frames", "1001", "--json")
+    outcome = reage("run", plate, tmp_path / "o.####.exr", "--source-age", 35, "--target-age", 110, *arguments)
+    assert outcome.code == 0 and "110" in outcome.json["warnings"][0]
+    assert "110" in outcome.err
+
+
+def test_sweep_shows_the_ages(reage, plate, tmp_path):
+    from PIL import Image
+
+    for name in ("sheet.png", "ages.gif"):
+        outcome = reage("sweep", plate, "-o", tmp_path / name, "--source-age", 35, "--ages", "30,80", "--frame", 1002)
+        assert outcome.code == 0, outcome.err
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"), np.float32)
+    assert sheet.std() > 20 and sheet.shape[1] > sheet.shape[0]
+    with Image.open(tmp_path / "ages.gif") as animation:
+        assert animation.n_frames == 2
+    too_many = reage("sweep", plate, "-o", tmp_path / "s.png", "--source-age", 35, "--ages", "0:120:0.1")
+    assert too_many.code == 2
+
+
+@pytest.mark.parametrize("command", ["models", "doctor"])
+def test_reports_are_json(reage, command):
+    arguments = ("models", "list") if command == "models" else ("doctor",)
+    outcome = reage(*arguments, "--json")
+    assert outcome.code == 0 and outcome.json
+    if command == "models":
+        assert {"fran", "fran-lite"} <= {one["name"] for one in outcome.json}
+
+
+def test_help_is_short_of_nothing(reage):
+    assert "reage run" in reage("--help").out
+    for name in ("run", "track", "sweep", "models", "doctor", "demo", "worker"):
+        outcome = reage(name, "--help")
+        assert outcome.code == 0 and "Usage: reage" in outcome.out
+        assert name in reage("--help").out
+    assert reage("--version").out.startswith("reage, version")
+
+
+def test_a_run_that_keeps_all_never_imports_a_network(plate, baked):
+    """A farm's empty chunk, or an artist's second click, should take a second and not ten."""
+    arguments = ["run", plate, str(baked / "shot.####.exr"), *AGES, *LAYERS, "--device", "cpu", "--json"]
+    code = (
+        "import sys\nfrom nuke_reage.cli.main import main\n"
+        f"main({arguments!r})\n"
+        "heavy = {'torch', 'openvino', 'onnxruntime', 'skimage', 'huggingface_hub'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {one["state"] for one in json.loads(done.stdout)["frames"]} == {"kept"}
+
+
+def test_help_imports_next_to_nothing():
+    code = (
+        "import sys\nfrom nuke_reage.cli.main import main\nmain(['--help'])\n"
+        "assert not {'numpy', 'torch', 'cv2', 'OpenImageIO', 'rich'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
