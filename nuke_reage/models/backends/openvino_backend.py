@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -37,7 +38,7 @@ class OpenVinoPredictor:
     ) -> None:
         self.descriptor = descriptor
         self._net = net.eval().requires_grad_(False)
-        self._core = ov.Core()
+        self._core = _core()
         self._bfloat16 = precision == "fast" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.name = f"openvino cpu {'bf16' if self._bfloat16 else 'fp32'}"
         self._options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
@@ -71,6 +72,16 @@ class OpenVinoPredictor:
     def _request(self, graph: Any, precision: str) -> Any:
         options = {**self._options, "INFERENCE_PRECISION_HINT": precision}
         return self._core.compile_model(graph, "CPU", options).create_infer_request()
+
+
+@cache
+def _core() -> Any:
+    """One for the process.
+
+    Each core gives the thread an alternate signal stack and puts the former one back when it is freed.  Two that are
+    not freed in the opposite order leave a stack that is no longer there, and the next Ctrl-C is a segmentation fault.
+    """
+    return ov.Core()
 
 
 def _run(request: Any, *inputs: Image) -> Image:
