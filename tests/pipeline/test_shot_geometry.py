@@ -177,3 +177,36 @@ def test_a_face_outside_the_data_window_is_no_error(shots, plate, baked, tmp_pat
     assert reage_frame(shot.source.read(1001), face, shot.canvas, *shared) is not None
     empty = replace(shot, canvas=None)
     assert empty.face_at(1001) is not None
+
+
+class Brighter:
+    """A network that adds a tenth of the picture that it is shown: whatever it draws must come out where it was."""
+
+    name = "brighter"
+
+    def __init__(self, descriptor) -> None:
+        self.descriptor = descriptor
+
+    def predict(self, rgb, source_age, target_age, *, window=None):
+        return np.ascontiguousarray((0.1 * rgb)[window] if window else 0.1 * rgb)
+
+
+@pytest.mark.parametrize("angle", [0.0, 17.0])
+def test_what_the_network_draws_lands_where_it_saw_it(shots, tmp_path, angle):
+    """To a fiftieth of a pixel, through crop, rotation, canvas and back."""
+    pattern = shots.write(tmp_path / "p.####.exr", {1: shots.film(angle=angle)}, sample_type="float")
+    shot = shots.open(shots.job(pattern, tmp_path / "o.####.exr"))
+    plate = shot.source.read(1)
+    layers = reage_frame(
+        plate, shot.face_at(1), shot.canvas, 35, 70, Brighter(shot.descriptor), shot.encoding, shot.job.mask
+    )
+    pixels = plate.rgb[layers.window.slices_in(plate.data_window)]
+    before = shot.encoding.encode(pixels)
+    drawn = (shot.encoding.encode(pixels + layers.delta) - before) / 0.1
+    inside = layers.mask > 0.99
+    assert misfit(drawn[inside], before[inside]) < 0.02
+    # found ≈ expected - dx * ∂x - dy * ∂y: the shift that explains the difference best.
+    down, right = np.gradient(before, axis=(0, 1))
+    slopes = np.stack([right[inside].ravel(), down[inside].ravel()], axis=1).astype(np.float64)
+    shift, *_ = np.linalg.lstsq(slopes, -(drawn - before)[inside].ravel().astype(np.float64), rcond=None)
+    assert np.abs(shift).max() < 0.02, shift
