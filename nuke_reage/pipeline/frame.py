@@ -94,15 +94,14 @@ def plan_canvas(
     size = int(np.clip(native_px, canvas_px, max_canvas_px))
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
     for face, crop in zip(faces, crops, strict=True):
-        window = mask_window(face.landmarks, pixel_aspect=pixel_aspect, feather=mask.feather, expand=mask.expand)
-        corners = np.array(
-            [(x, y) for x in (window.x_min, window.x_max) for y in (window.y_min, window.y_max)], np.float64
-        )
-        reach = apply_affine(crop.canvas_from_plate(size), corners)
-        low, high = np.minimum(low, reach.min(axis=0)), np.maximum(high, reach.max(axis=0))
+        # Measured on the canvas itself: the plate's own window would grow with the roll of the head.
+        on_canvas = apply_affine(crop.canvas_from_plate(size), face.landmarks)
+        reach = mask_window(on_canvas, feather=mask.feather, expand=mask.expand)
+        low = np.minimum(low, (reach.x_min, reach.y_min))
+        high = np.maximum(high, (reach.x_max, reach.y_max))
     first = np.clip(np.floor(low) - _FILTER_REACH_PX, 0, size).astype(int)
     last = np.clip(np.ceil(high) + _FILTER_REACH_PX, 0, size).astype(int)
-    return CanvasPlan(framing, size, slice(first[1], last[1]), slice(first[0], last[0]))
+    return CanvasPlan(framing, size, slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0])))
 
 
 def reage_frame(
