@@ -4,8 +4,8 @@ All rows are measured in one run on one machine, each in a process of its own so
 network has 31.0 M parameters and weights from a formula.
 
 The region is what the face mask reaches: 79 % of the rows and 63 % of the columns in the framing of the full-size
-model, as the pipeline lays it out for the demo's shot.  Errors are taken inside the region, against PyTorch in float32 in
-one pass over the whole canvas, and given as a share of the delta's range.
+model, as the pipeline lays it out for the demo's shot.  Errors are taken inside the region, against PyTorch in
+float32 in one pass over the whole canvas, and given as a share of the delta's range.
 
 "processor" is the time that all cores together worked, in the best run: a guide where other programs run beside.
 """
