@@ -32,7 +32,6 @@ class _Task:
     frame: int
     path: Path
     fingerprint: str
-    keep: bool
 
 
 def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = False) -> list[FrameResult]:
@@ -94,7 +93,7 @@ def _read(shot: Shot, sink: Sink, frame: int, overwrite: bool) -> tuple[_Task, P
     )
     path = sink.path(frame)
     keep = sink.resumable and not overwrite and holds(path, fingerprint)
-    return _Task(frame, path, fingerprint, keep), None if keep else shot.source.read(frame)
+    return _Task(frame, path, fingerprint), None if keep else shot.source.read(frame)
 
 
 def _infer(shot: Shot, frame: int, plate: Plate) -> FrameLayers | None:
