@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -148,7 +148,7 @@ def reage_ladder(
         The layers for each age, or None where the mask does not touch the plate's data window.
     """
     # Whoever has a predictor has paid for PyTorch; who only lays out a canvas should not.
-    from nuke_reage.models.inference import predict_canvas
+    from nuke_reage.models.inference import predict_ladder
 
     aspect = plate.pixel_aspect
     reach = mask_window(face.landmarks, pixel_aspect=aspect, feather=mask.feather, expand=mask.expand)
@@ -163,10 +163,8 @@ def reage_ladder(
     canvas = _canvas_image(plate, crop, plan.canvas_px, encoding)
     pixels = plate.rgb[window.slices_in(plate.data_window)]
     region = (plan.rows, plan.columns)
-    way: Literal["single", "windows"] = "windows" if tiling == "windows" else "single"
     corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
-    for target_age in target_ages_years:
-        change = predict_canvas(predictor, canvas, source_age_years, target_age, region=region, tiling=way)
+    for change in predict_ladder(predictor, canvas, source_age_years, target_ages_years, region=region, tiling=tiling):
         encoded_delta = warp_back(change[region], crop.plate_from_canvas(plan.canvas_px), window, canvas_window=corner)
         encoded_delta[soft == 0.0] = 0.0
         yield FrameLayers(window, encoding.delta(pixels, encoded_delta), soft)
