@@ -8,11 +8,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from nuke_reage.core.ages import AgeCurve
+from nuke_reage.core.ages import AgeCurve, OffsetCurve
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.knobs import KNOBS, Knob
-from nuke_reage.core.strict import to_dict
+from nuke_reage.core.ladder import parse_ladder
+from nuke_reage.core.strict import nearest, to_dict
 
 __all__ = ["job_options", "make_job"]
 
@@ -42,8 +43,10 @@ def _option(one: Knob) -> Callable[[Command], Command]:
     if one.kind in {"float", "int"}:
         kind = float if one.kind == "float" else int
         return click.option(one.flag, one.name, type=kind, default=one.default, show_default=True, help=text)
+    if one.parts:
+        return click.option(one.flag, one.name, default="", metavar="NAME=VALUE,...", help=text)
     default = ",".join(str(item) for item in one.default) if isinstance(one.default, tuple) else one.default
-    metavar = {"age": "AGE", "layers": "NAMES", "rgb": "R,G,B", "file": "FILE"}.get(one.kind, "TEXT")
+    metavar = {"age": "AGE", "layers": "NAMES", "rgb": "R,G,B", "file": "FILE", "ladder": "AGES"}.get(one.kind, "TEXT")
     return click.option(one.flag, one.name, default=default, show_default=bool(default), metavar=metavar, help=text)
 
 
@@ -89,6 +92,10 @@ def _put(data: dict[str, Any], one: Knob, value: Any) -> None:
         if value is None:
             raise UsageError("no-age", f"{one.flag} is missing.", f"Add for example {one.flag} 35.")
         value = to_dict(AgeCurve.parse(value))
+    elif one.kind == "ladder":
+        value = list(parse_ladder(value))
+    elif one.parts:
+        value = _by_part(one, value)
     elif one.kind == "layers":
         value = [name.strip() for name in value.split(",") if name.strip()]
     elif one.kind == "rgb":
@@ -101,3 +108,19 @@ def _put(data: dict[str, Any], one: Knob, value: Any) -> None:
     for parent in parents:
         place = place.setdefault(parent, {})
     place[last] = value
+
+
+def _by_part(one: Knob, text: str) -> dict[str, Any]:
+    """``"forehead=0.5,eyes=1.2"`` as settings; parts that are not named keep their defaults."""
+    values: dict[str, Any] = {}
+    for piece in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, value = (side.strip() for side in piece.partition("="))
+        if name not in one.parts:
+            raise UsageError("bad-setting", f"{one.flag} has no {name!r}.", nearest(name, one.parts))
+        try:
+            values[name] = to_dict(OffsetCurve.parse(value)) if one.kind == "region_ages" else float(value)
+        except ValueError:
+            raise UsageError(
+                "bad-setting", f"{one.flag} {piece!r} has no number.", f"Write for example {one.flag} {name}=1."
+            ) from None
+    return values

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nuke_reage.core.ages import AgeCurve
+from nuke_reage.core.adjust import AdjustSettings
+from nuke_reage.core.ages import AgeCurve, RegionAges
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.files import write_text_atomic
 from nuke_reage.core.frames import parse_frames
 from nuke_reage.core.settings import (
+    AgeMapSettings,
     ColourSettings,
-    CompSettings,
     FaceSettings,
     MaskSettings,
     ModelSettings,
@@ -40,6 +41,8 @@ class JobSpec:
         output: the files to write.
         source_age: age of the actor in the plate.
         target_age: age to show.
+        region_age: years that the target age differs by in each region of the face.
+        age_map: target ages painted by hand.
         frames: frame range such as ``1001-1050``; empty = all frames that the plate has.
         version: version of this format.
     """
@@ -53,7 +56,9 @@ class JobSpec:
     colour: ColourSettings = field(default_factory=ColourSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     mask: MaskSettings = field(default_factory=MaskSettings)
-    comp: CompSettings = field(default_factory=CompSettings)
+    region_age: RegionAges = field(default_factory=RegionAges)
+    age_map: AgeMapSettings = field(default_factory=AgeMapSettings)
+    adjust: AdjustSettings = field(default_factory=AdjustSettings)
     version: int = JOB_VERSION
 
     def __post_init__(self) -> None:
@@ -85,8 +90,13 @@ class JobSpec:
         return plain
 
     def with_sampled_ages(self, frames: tuple[int, ...]) -> JobSpec:
-        """The job with both ages written down for each of these frames, beside their keyframes."""
-        return replace(self, source_age=self.source_age.sampled(frames), target_age=self.target_age.sampled(frames))
+        """The job with all ages written down for each of these frames, beside their keyframes."""
+        return replace(
+            self,
+            source_age=self.source_age.sampled(frames),
+            target_age=self.target_age.sampled(frames),
+            region_age=self.region_age.sampled(frames),
+        )
 
 
 def load_job(path: str | os.PathLike[str]) -> JobSpec:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nuke_reage.core.ages import MAX_AGE_YEARS, MIN_AGE_YEARS
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.strict import nearest
 
 __all__ = [
     "LAYERS",
+    "AgeMapSettings",
     "ColourSettings",
-    "CompSettings",
     "FaceSettings",
     "MaskSettings",
     "ModelSettings",
@@ -22,7 +23,7 @@ __all__ = [
     "PlateSettings",
 ]
 
-LAYERS = ("delta", "mask", "comp")
+LAYERS = ("delta", "mask", "regions", "protect", "comp")
 """The parts that a bake can write, in the order of the file."""
 
 _CHOICES = {
@@ -30,6 +31,7 @@ _CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "backend": ("auto", "torch", "openvino", "onnxruntime"),
     "tiling": ("single", "windows"),
+    "mode": ("offset", "replace"),
     "compression": ("zips", "zip", "piz", "dwaa", "none"),
 }
 
@@ -134,28 +136,46 @@ class MaskSettings:
     Args:
         expand: moves the edge outwards, -0.5 to 0.5.
         feather: width of the soft edge, 0.005 to 1.
+        hair: let the mask reach over the hair.
+        neck: let the mask reach down the neck.
+        refine: how far the mask keeps to the plate's own skin, so that hair, glasses and hands in front of the face
+            stay out, 0 = the mesh alone, 1 = fully.
+        matte: roto that multiplies the mask, ``file.####.exr`` or ``file.####.exr:channel``; empty = none.
+        holdout: roto that is taken out of the mask, likewise.
     """
 
     expand: float = 0.0
     feather: float = 0.12
+    hair: bool = False
+    neck: bool = False
+    refine: float = 0.0
+    matte: str = ""
+    holdout: str = ""
 
     def __post_init__(self) -> None:
         _within("expand", self.expand, -0.5, 0.5)
         _within("feather", self.feather, 0.005, 1.0)
+        _within("refine", self.refine, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
-class CompSettings:
-    """The finished picture: ``plate + gain * mask * delta``.
+class AgeMapSettings:
+    """Target ages painted by hand, pixel by pixel.
 
     Args:
-        gain: 0 = the plate, 1 = as the network says, -5 to 5.
+        path: picture or sequence, ``file.####.exr`` or ``file.####.exr:channel``; empty = none.
+        mode: ``offset`` = years added to the target age; ``replace`` = years that count instead of it, where the map
+            is above 0.
+        soften: blur of the map, in face sizes, 0 to 1.
     """
 
-    gain: float = 1.0
+    path: str = ""
+    mode: str = "offset"
+    soften: float = 0.0
 
     def __post_init__(self) -> None:
-        _within("gain", self.gain, -5.0, 5.0)
+        _choose("mode", self.mode)
+        _within("soften", self.soften, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -166,11 +186,13 @@ class OutputSettings:
         path: sequence, still or movie to write; an EXR name gets layers, any other the finished picture.
         layers: parts of the EXR, of :data:`LAYERS`.
         compression: EXR compression.
+        ladder: target ages, rising, for each of which the delta is baked into a part of its own; empty = none.
     """
 
     path: str
     layers: tuple[str, ...] = ("delta", "mask")
     compression: str = "zips"
+    ladder: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         _choose("compression", self.compression)
@@ -179,3 +201,7 @@ class OutputSettings:
         for layer in self.layers:
             if layer not in LAYERS:
                 raise UsageError("bad-layers", f"There is no layer {layer!r}.", nearest(layer, LAYERS))
+        if any(not MIN_AGE_YEARS <= age <= MAX_AGE_YEARS for age in self.ladder):
+            raise UsageError("bad-ladder", "An age of the ladder is out of range.", "Ages are years from 0 to 120.")
+        if any(later <= earlier for earlier, later in zip(self.ladder, self.ladder[1:])):
+            raise UsageError("bad-ladder", "The ages of the ladder must rise.", "Write 20:80:10, or 20,35,50.")

@@ -42,7 +42,7 @@ def frame_fingerprint(
         [job.plate.colorspace, job.plate.ocio_config, job.plate.layer],
         [job.model.precision, job.model.tiling],
         job.mask,
-        job.comp if "comp" in job.output.layers else None,
+        job.adjust if "comp" in job.output.layers else None,
         [list(job.output.layers), job.output.compression],
     ]
     return hashlib.sha256("\n".join(canonical_json(part) for part in parts).encode()).hexdigest()

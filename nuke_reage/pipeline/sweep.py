@@ -48,4 +48,4 @@ def sweep_frame(shot: Shot, frame: int, ages_years: Sequence[float]) -> Iterator
         shot.job.model.tiling,
     )
     for age, layers in zip(ages_years, steps, strict=True):
-        yield age, finished_picture(plate, layers, shot.job.comp.gain), window
+        yield age, finished_picture(plate, layers, shot.job.adjust.gain), window

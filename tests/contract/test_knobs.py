@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from nuke_reage.cli.run import command as run
-from nuke_reage.core.ages import AgeCurve
+from nuke_reage.core.adjust import Protection, RegionGains
+from nuke_reage.core.ages import AgeCurve, RegionAges
 from nuke_reage.core.errors import ReageError
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.knobs import KNOBS, knob, setting_of
@@ -29,7 +30,9 @@ def leaves(value, path: str = "") -> set[str]:
     for field in dataclasses.fields(value):
         inner = getattr(value, field.name)
         place = f"{path}{field.name}"
-        nested = dataclasses.is_dataclass(inner) and not isinstance(inner, AgeCurve)
+        nested = dataclasses.is_dataclass(inner) and not isinstance(
+            inner, (AgeCurve, RegionAges, RegionGains, Protection)
+        )
         found |= leaves(inner, f"{place}.") if nested else {place}
     return found
 
@@ -55,13 +58,21 @@ def test_every_setting_of_a_job_has_a_knob():
 
 @pytest.mark.parametrize("one", [one for one in KNOBS if one.kind != "age"], ids=lambda one: one.name)
 def test_the_default_is_that_of_a_fresh_job(one):
-    assert setting_of(FRESH, one.setting) == one.default
+    fresh = setting_of(FRESH, one.setting)
+    if one.kind == "region_ages":
+        assert fresh.at(1001) == {}
+    elif one.parts:
+        assert [getattr(fresh, part) for part in one.parts] == [one.default] * len(one.parts)
+    else:
+        assert fresh == one.default
 
 
 @pytest.mark.parametrize("one", KNOBS, ids=lambda one: one.name)
 def test_the_default_of_the_flag_is_that_of_the_table(one):
     option = options()[one.name]
-    if isinstance(one.default, tuple):
+    if one.parts:
+        assert option.default == ""
+    elif isinstance(one.default, tuple):
         assert option.default == ",".join(str(item) for item in one.default)
     else:
         # click has a value of its own for "no default".
@@ -80,6 +91,10 @@ def test_the_range_of_the_table_is_the_one_that_is_enforced(one):
             place = place[parent]
         if one.kind == "age":
             place[last] = {"keys": [{"frame": 0, "age_years": float(value)}]}
+        elif one.kind == "region_ages":
+            place[last] = {part: {"keys": [{"frame": 0, "offset_years": float(value)}]} for part in one.parts}
+        elif one.parts:
+            place[last] = dict.fromkeys(one.parts, float(value))
         else:
             number = int(value) if one.kind == "int" else float(value)
             place[last] = [number] * 3 if one.kind == "rgb" else number
@@ -103,6 +118,12 @@ def test_every_choice_of_the_table_is_a_legal_setting(one):
 
 
 def test_a_knob_is_found_by_its_name():
-    assert knob("gain").setting == "comp.gain"
+    assert knob("gain").setting == "adjust.gain"
     with pytest.raises(KeyError):
         knob("gian")
+
+
+def test_knobs_on_the_node_have_names_of_their_own():
+    names = [name for one in KNOBS for name in one.node_knobs]
+    assert len(set(names)) == len(names)
+    assert knob("protect").node_knobs == ("protect_eyes", "protect_lips", "protect_teeth")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuke_reage.core.ages import AgeCurve
+from nuke_reage.core.ages import AgeCurve, OffsetCurve, OffsetKey, RegionAges
 from nuke_reage.core.errors import UsageError
 
 ages = st.floats(0, 120)
@@ -47,3 +47,18 @@ def test_sampling_changes_no_age(keys):
     frames = range(-1100, 1100, 37)
     sampled = curve.sampled(frames)
     assert [sampled.at(frame) for frame in frames] == [curve.at(frame) for frame in frames]
+
+
+def test_offsets_by_region_are_keyframed_and_only_those_that_are_set_count():
+    ages = RegionAges(eyes=OffsetCurve.parse("-5"), jaw=OffsetCurve.parse("1001:0;1011:10"))
+    assert ages.at(1001) == {"eyes": -5}
+    assert ages.at(1006) == {"eyes": -5, "jaw": 5}
+    assert ages.sampled([1003]).jaw.values == (OffsetKey(1003, 2.0),)
+    assert ages.sampled([1003]).nose == OffsetCurve()
+
+
+@pytest.mark.parametrize("text", ["121", "-121", "nan", "", "older", "1:2,3:4", "1:1;1:2"])
+def test_a_bad_offset_is_refused_with_a_hint(text):
+    with pytest.raises(UsageError) as caught:
+        OffsetCurve.parse(text)
+    assert caught.value.hint

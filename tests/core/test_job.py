@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import pytest
 
+from nuke_reage.core.adjust import AdjustSettings
 from nuke_reage.core.ages import AgeCurve
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.job import JobSpec, load_job, save_job
-from nuke_reage.core.settings import CompSettings, OutputSettings, PlateSettings
+from nuke_reage.core.settings import OutputSettings, PlateSettings
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_a_job_file_gives_the_same_job_back(job, tmp_path):
 
 
 def test_the_hash_tells_jobs_apart(job):
-    other = replace(job, comp=CompSettings(gain=0.5))
+    other = replace(job, adjust=AdjustSettings(gain=0.5))
     assert other.content_hash != job.content_hash
 
 
@@ -49,8 +50,8 @@ def test_a_typo_is_refused_and_the_right_name_suggested(job):
         ("version", 2),
         ("version", True),
         ("frames", "10-1"),
-        ("comp.gain", "strong"),
-        ("comp.gain", float("1e400")),
+        ("adjust.gain", "strong"),
+        ("adjust.gain", float("1e400")),
         ("mask.feather", -1),
         ("colour.white_gain", [1, 1]),
         ("model.precision", "quick"),
