@@ -1,0 +1,95 @@
+"""What the ReAge node has beside the knobs of :mod:`nuke_reage.core.knobs`: buttons, and what a bake leaves on it.
+
+The gizmo's text, the host's callbacks and the tests all use these names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BUTTONS", "LADDER_SLOTS", "MODES", "NODE_CLASS", "OUTPUTS", "STATE", "Button", "StateKnob"]
+
+NODE_CLASS = "ReAge"
+"""Class of the gizmo; ``ReAgeApply`` is the one for layers edited by hand."""
+
+OUTPUTS = ("comp", "plate + layers", "delta", "mask")
+"""Choices of the knob ``output``."""
+
+MODES = ("exact", "ladder")
+"""Choices of the knob ``mode``: the baked target age, or the ladder with the target age live."""
+
+LADDER_SLOTS = tuple(range(5, 101, 5))
+"""Ages that the gizmo can read from a ladder, in years: its channels are named inside it and cannot be computed.  A
+ladder for the node has even steps on this grid."""
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button; it calls the function of the same name in :mod:`nuke_reage.nuke_host.callbacks` with the node."""
+
+    name: str
+    label: str
+    tooltip: str
+    tab: str = "ReAge"
+
+
+@dataclass(frozen=True)
+class StateKnob:
+    """A knob that the host fills in, or that belongs to the node alone.
+
+    Attributes:
+        name: on the node.
+        kind: ``text``, ``file``, ``int``, ``float``, ``rgb`` or ``choice``.
+        label: what the artist reads.
+        tooltip: one or two sentences.
+        default: of a fresh node.
+        tab: of the gizmo.
+        choices: of a choice.
+        animated: has keyframes.
+        hidden: not shown; the host alone writes it.
+    """
+
+    name: str
+    kind: str
+    label: str
+    tooltip: str
+    default: object
+    tab: str = "ReAge"
+    choices: tuple[str, ...] = ()
+    animated: bool = False
+    hidden: bool = False
+
+
+BUTTONS: tuple[Button, ...] = (
+    Button("track", "Track", "Export the plate where it is missing or stale, and track the face through the shot."),
+    Button("bake", "Bake", "Track where no track holds, then re-age every frame that is missing or stale."),
+    Button("update_frame", "Update frame", "Re-age the current frame only."),
+    Button("cancel", "Cancel", "Stop; finished frames stay."),
+    Button("clear_cache", "Clear cache", "Delete what this node has exported and baked."),
+    Button("to_tracker", "Export track", "Make a node that carries the track, of the kind chosen beside."),
+    Button("submit", "Submit", "Send export, track, bake and render to the farm.", tab="Farm"),
+)
+
+STATE: tuple[StateKnob, ...] = (
+    StateKnob("status", "text", "status", "What is baked, stale or failed.", "nothing baked"),
+    StateKnob("mode", "choice", "target age", "exact: as baked. ladder: live between the baked ages.", "exact",
+              choices=MODES),
+    StateKnob("output", "choice", "output", "What the node gives.", "comp", choices=OUTPUTS),
+    StateKnob("frames", "text", "frames", "Frames to bake, such as 1001-1050. Empty: the plate's.", ""),
+    StateKnob("cache_dir", "file", "cache folder", "Where plates and layers are kept. Empty: beside the script.", "",
+              tab="Farm"),
+    StateKnob("layers_file", "file", "layers", "The baked layers that the node reads.", "", tab="Farm"),
+    StateKnob("first_frame", "int", "first baked", "First frame of the layers.", 1, tab="Farm", hidden=True),
+    StateKnob("last_frame", "int", "last baked", "Last frame of the layers.", 1, tab="Farm", hidden=True),
+    StateKnob("face_size", "float", "face size", "Size of the face in full-resolution pixels, frame by frame.", 400.0,
+              tab="Delta", animated=True),
+    StateKnob("luma_weights", "rgb", "luma weights", "Luminance of the plate's red, green and blue.",
+              (0.2126, 0.7152, 0.0722), tab="Delta"),
+    StateKnob("ladder_first", "float", "first of ladder", "Youngest baked age.", 20.0, tab="Farm", hidden=True),
+    StateKnob("ladder_last", "float", "last of ladder", "Oldest baked age.", 80.0, tab="Farm", hidden=True),
+    StateKnob("ladder_step", "float", "step of ladder", "Years between baked ages.", 10.0, tab="Farm", hidden=True),
+    StateKnob("export_kind", "choice", "export as", "Kind of node for the track.", "Transform",
+              choices=("Transform", "Tracker4", "CornerPin2D", "STMap")),
+    StateKnob("bake_record", "text", "record", "What the layers were made from; the host alone reads it.", "",
+              tab="Farm", hidden=True),
+)  # fmt: skip
