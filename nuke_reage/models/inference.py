@@ -18,9 +18,6 @@ __all__ = ["predict_canvas", "predict_ladder"]
 Region: TypeAlias = tuple[slice, slice]
 Span: TypeAlias = tuple[int, int]
 
-_REGION_STEPS = 16
-"""A region is rounded outwards to this many steps a side: compiled networks serve many frames of a moving mask."""
-
 _LEAST_CORE_PX = 160
 
 
@@ -168,8 +165,8 @@ def _region_spans(region: Region | None, height: int, width: int) -> tuple[Span,
 
 
 def _rounded(span: Span, side_px: int) -> Span:
-    step = max(MULTIPLE, side_px // _REGION_STEPS // MULTIPLE * MULTIPLE)
-    return span[0] // step * step, min(math.ceil(span[1] / step) * step, side_px)
+    """Outwards to whole steps of the network's own, so that its levels divide the region evenly."""
+    return span[0] // MULTIPLE * MULTIPLE, min(math.ceil(span[1] / MULTIPLE) * MULTIPLE, side_px)
 
 
 def _seen(span: Span, radius_px: int, side_px: int) -> Span:
