@@ -13,17 +13,22 @@ from nuke_reage.core.errors import UsageError
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.knobs import KNOBS, Knob
 from nuke_reage.core.ladder import parse_ladder
+from nuke_reage.core.looks import load_look
 from nuke_reage.core.strict import nearest, to_dict
 
 __all__ = ["job_options", "make_job"]
 
 Command = Callable[..., Any]
 
+_LOOK_HELP = "Adjustments from a file of reage look; flags given beside it count instead of its values."
+
 
 def job_options(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
-    """A decorator that adds one flag for every knob, but those named."""
+    """A decorator that adds one flag for every knob, but those named; with adjustments ``--look`` too."""
 
     def add(command: Command) -> Command:
+        if "gain" not in without:
+            command = click.option("--look", default="", metavar="FILE", help=_LOOK_HELP)(command)
         for one in reversed(KNOBS):
             if one.name not in without:
                 command = _option(one)(command)
@@ -77,37 +82,40 @@ def make_job(
         data = base.to_dict()
     if frames:
         data["frames"] = frames
+    if values.get("look"):
+        data["adjust"] = to_dict(load_look(values["look"]))
     for one in KNOBS:
-        if one.name not in values:
-            continue
         given = context.get_parameter_source(one.name) is not ParameterSource.DEFAULT
-        if base is not None and not given:
-            continue
-        _put(data, one, values[one.name])
+        # The job's own defaults are those of the flags; only an age that nobody gave is missed.
+        if one.name in values and (given or (base is None and one.kind == "age")):
+            _put(data, one, values[one.name])
     return JobSpec.from_dict(data)
 
 
 def _put(data: dict[str, Any], one: Knob, value: Any) -> None:
-    if one.kind == "age":
-        if value is None:
-            raise UsageError("no-age", f"{one.flag} is missing.", f"Add for example {one.flag} 35.")
-        value = to_dict(AgeCurve.parse(value))
-    elif one.kind == "ladder":
-        value = list(parse_ladder(value))
-    elif one.parts:
-        value = _by_part(one, value)
-    elif one.kind == "layers":
-        value = [name.strip() for name in value.split(",") if name.strip()]
-    elif one.kind == "rgb":
-        try:
-            value = [float(part) for part in value.split(",")]
-        except ValueError:
-            raise UsageError("bad-setting", f"{one.flag} {value!r} is not three numbers.", "Write 1,0.9,0.8.") from None
     *parents, last = one.setting.split(".")
     place = data
     for parent in parents:
         place = place.setdefault(parent, {})
-    place[last] = value
+    # Parts that are not named keep what a look or a job file says.
+    place[last] = {**place.get(last, {}), **_by_part(one, value)} if one.parts else _parse(one, value)
+
+
+def _parse(one: Knob, value: Any) -> Any:
+    if one.kind == "age":
+        if value is None:
+            raise UsageError("no-age", f"{one.flag} is missing.", f"Add for example {one.flag} 35.")
+        return to_dict(AgeCurve.parse(value))
+    if one.kind == "ladder":
+        return list(parse_ladder(value))
+    if one.kind == "layers":
+        return [name.strip() for name in value.split(",") if name.strip()]
+    if one.kind == "rgb":
+        try:
+            return [float(part) for part in value.split(",")]
+        except ValueError:
+            raise UsageError("bad-setting", f"{one.flag} {value!r} is not three numbers.", "Write 1,0.9,0.8.") from None
+    return value
 
 
 def _by_part(one: Knob, text: str) -> dict[str, Any]:

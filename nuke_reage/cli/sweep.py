@@ -31,7 +31,7 @@ _MOST_AGES = 200
 @click.option("-o", "--output", required=True, metavar="FILE", help="Sheet (.png, .jpg) or animation (.mp4, .gif).")
 @click.option("--ages", default="20:80:10", show_default=True, metavar="RANGE", help="first:last:step, or a list.")
 @click.option("--frame", type=int, default=None, help="Frame of a sequence or movie. Default: the first.")
-@job_options(without=("target_age", "layers", "compression"))
+@job_options(without=("target_age", "layers", "ladder", "compression"))
 @click.pass_context
 def command(context: click.Context, /, plate: str, output: str, ages: str, frame: int | None, **values: Any) -> None:
     """Show one frame of PLATE at many ages.

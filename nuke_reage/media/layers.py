@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -25,7 +26,7 @@ from nuke_reage.media.image_open import (
 from nuke_reage.media.metadata import Attribute, inherited_metadata
 from nuke_reage.media.plate import FloatArray
 
-__all__ = ["Layers", "Part", "blank_part", "read_layer_metadata", "read_layers"]
+__all__ = ["Layers", "Part", "blank_part", "part_names", "read_layer_metadata", "read_layers"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,19 @@ def blank_part(name: str, channels: Sequence[str], display_window: Window) -> Pa
     """
     x, y = display_window.x_min, display_window.y_min
     return Part(name, {channel: np.zeros((1, 1), np.float32) for channel in channels}, Window(x, y, x + 1, y + 1))
+
+
+def part_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The named parts of a file; costs no pixels, and a movie or a still has none.
+
+    Raises:
+        MediaError: the file is missing, empty or damaged.
+    """
+    if Path(path).suffix.lower() != ".exr":
+        return ()
+    with open_image(path) as image:
+        names = (spec.get_string_attribute("oiio:subimagename") for spec in all_specs(image))
+        return tuple(name for name in names if name)
 
 
 def read_layers(path: str | os.PathLike[str]) -> Layers:

@@ -17,7 +17,7 @@ from nuke_reage.core.knobs import KNOBS, knob, setting_of
 from nuke_reage.core.settings import OutputSettings, PlateSettings
 
 FRESH = JobSpec(PlateSettings("p.exr"), OutputSettings("o.exr"), AgeCurve.constant(30), AgeCurve.constant(60))
-NOT_KNOBS = {"plate", "out", "frames", "overwrite", "dry_run", "job_file", "as_json"}
+NOT_KNOBS = {"plate", "out", "frames", "overwrite", "dry_run", "job_file", "as_json", "look"}
 
 
 def options() -> dict[str, click.Option]:

@@ -1,0 +1,129 @@
+"""``reage compare``: two results, looked at together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nuke_reage.cli.console import interruptible, make_progress, stderr_console
+from nuke_reage.core.errors import CancelledError, MediaError, UsageError
+from nuke_reage.core.frames import parse_frames
+
+if TYPE_CHECKING:
+    from nuke_reage.evaluation.sheets import Bytes
+    from nuke_reage.media.sequence import PlateSource
+
+__all__ = ["command"]
+
+_FRAMES_PER_SECOND = Fraction(24)
+_SWINGS_SECONDS = 4.0
+
+
+@click.command("compare")
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", help="Movie (.mp4, .mov), still, or stills name.####.png."
+)
+@click.option(
+    "--mode", type=click.Choice(("wipe", "side", "difference")), default="wipe", show_default=True,
+    help="wipe: FIRST left of a line, SECOND right of it. difference: SECOND minus FIRST around grey.",
+)  # fmt: skip
+@click.option("--frames", default="", metavar="RANGE", help="Frames to show. Default: all that both have.")
+@click.option(
+    "--position", type=click.FloatRange(0, 1), default=None, help="Wipe's line. Default: it swings in a movie."
+)
+@click.option("--gain", type=float, default=4.0, show_default=True, help="Of the difference.")
+@click.option(
+    "--input-colorspace", default="", metavar="TEXT", help="Of both. Default: scene_linear for EXR, else sRGB."
+)
+@click.option("--ocio-config", default="", metavar="FILE", help="Empty: $OCIO, else the built-in ACES config.")
+def command(first: str, second: str, output: str, mode: Any, frames: str, position: float | None, gain: float,
+            input_colorspace: str, ocio_config: str) -> None:  # fmt: skip
+    """Show FIRST and SECOND in one picture or movie.
+
+    Either is a plate, a comp or a movie.
+
+    \b
+    reage compare plate/shot.####.exr out/shot.####.exr -o wipe.mp4
+    reage compare soft/shot.####.exr hard/shot.####.exr -o diff.####.png --mode difference --frames 1001-1010
+    reage compare photo.jpg older.png -o both.png --mode side
+    """  # noqa: D301
+    from nuke_reage.evaluation.compare import compare
+    from nuke_reage.media.movie import MovieWriter
+    from nuke_reage.media.sequence import output_path
+    from nuke_reage.media.still_write import write_still
+
+    one, other = _open(first), _open(second)
+    wanted = _common(one, other, frames)
+    movie = Path(output).suffix.lower() in {".mp4", ".m4v", ".mov"}
+    if not movie and len(wanted) > 1 and len({output_path(output, frame) for frame in wanted}) < len(wanted):
+        raise UsageError("one-file-for-many", f"{len(wanted)} frames do not fit into {output}.",
+                         "Write a movie, name.####.png, or choose one with --frames.")  # fmt: skip
+    rate = one.fps or other.fps or _FRAMES_PER_SECOND
+    swing = movie and position is None
+    with interruptible() as stop, make_progress(stderr_console()) as progress:
+        bar = progress.add_task("frames", total=len(wanted), note="")
+
+        def pictures() -> Iterator[tuple[int, Bytes]]:
+            for index, frame in enumerate(wanted):
+                if stop.is_set():
+                    raise CancelledError("by-user", "Stopped.", "Run the same command again.")
+                turn = math.sin(2 * math.pi * index / float(rate) / _SWINGS_SECONDS)
+                line = 0.5 + 0.25 * turn if swing else 0.5 if position is None else position
+                left, right = (_picture(source, frame, input_colorspace, ocio_config) for source in (one, other))
+                if left.shape != right.shape:
+                    sizes = " and ".join(f"{picture.shape[1]} x {picture.shape[0]}" for picture in (left, right))
+                    raise MediaError(
+                        "other-size", f"Frame {frame} has {sizes} pixels.", "Compare pictures of one size."
+                    )
+                yield frame, compare(left, right, mode, position=line, gain=gain)
+                progress.update(bar, completed=index + 1)
+
+        if movie:
+            made = pictures()
+            frame, picture = next(made)
+            with MovieWriter(output, rate, (picture.shape[1], picture.shape[0])) as writer:
+                writer.write(picture / 255.0)
+                for _, picture in made:
+                    writer.write(picture / 255.0)
+        else:
+            for frame, picture in pictures():
+                write_still(output_path(output, frame), picture / 255.0)
+    click.echo(output)
+
+
+def _open(spec: str) -> PlateSource:
+    """A plate, or the comp where ReAge wrote the file: its layers alone would be ambiguous."""
+    from nuke_reage.media.layers import part_names
+    from nuke_reage.media.sequence import open_plate
+
+    source = open_plate(spec)
+    return open_plate(spec, layer="comp") if "comp" in part_names(source.path_of(source.frames[0])) else source
+
+
+def _common(one: PlateSource, other: PlateSource, text: str) -> tuple[int, ...]:
+    """The frames to show: those that were asked for, else all that both have."""
+    both = tuple(frame for frame in one.frames if frame in set(other.frames))
+    wanted = parse_frames(text) if text else both
+    missing = [frame for frame in wanted if frame not in both]
+    if missing or not wanted:
+        raise MediaError(
+            "missing-frame",
+            f"{one.spec} and {other.spec} have {'no frame' if not both else 'not all of these frames'} in common.",
+            f"Both have {both[0]} to {both[-1]}." if both else "Give two results of the same frames.",
+        )
+    return wanted
+
+
+def _picture(source: PlateSource, frame: int, colorspace: str, ocio_config: str) -> Bytes:
+    from nuke_reage.evaluation.sheets import screen_bytes
+    from nuke_reage.imaging.gamut import WorkingSpace
+
+    name = colorspace or ("scene_linear" if source.is_scene_linear else "srgb")
+    return screen_bytes(source.read(frame).rgb, WorkingSpace.from_name(name, ocio_config or None))
