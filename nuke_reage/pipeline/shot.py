@@ -31,7 +31,7 @@ from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
 if TYPE_CHECKING:
     from nuke_reage.models.backends import Predictor
 
-__all__ = ["PredictorCache", "Shot", "ShotPlan", "open_shot", "plan_shot", "track_job"]
+__all__ = ["PredictorCache", "Shot", "ShotPlan", "encoding_of", "open_shot", "plan_shot", "track_job"]
 
 
 class PredictorCache:
@@ -190,7 +190,7 @@ def open_shot(
             plan.descriptor.max_canvas_px,
         )
     filled = replace(job, face=replace(job.face, track=track_path.as_posix()))
-    encoding = _encoding(job, plan.space, face)
+    encoding = encoding_of(job, plan.space, face)
     return Shot(filled, plan.source, plan.frames, plan.descriptor, load_predictor, encoding, track, face, canvas)
 
 
@@ -228,7 +228,8 @@ def _choose_frames(text: str, source: PlateSource) -> tuple[int, ...]:
     return frames
 
 
-def _encoding(job: JobSpec, space: WorkingSpace, face: FaceTrack) -> NetworkEncoding:
+def encoding_of(job: JobSpec, space: WorkingSpace, face: FaceTrack) -> NetworkEncoding:
+    """How the plate is shown to the network: the face's own gains from its track, and what the job adds to them."""
     exposure = 2.0**job.colour.exposure_stops * (face.exposure_gain if job.colour.auto_exposure else 1.0)
     red, green, blue = (own * asked for own, asked in zip(face.white_gain, job.colour.white_gain, strict=True))
     return NetworkEncoding(space, exposure, (red, green, blue))
