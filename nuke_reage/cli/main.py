@@ -25,6 +25,7 @@ _COMMANDS = {
     "doctor": "check this machine and say what is missing",
     "data": "make and check pictures to train on",
     "train": "train a model",
+    "evaluate": "measure models on people, photos and a clip",
     "worker": "run the worker that Nuke talks to",
 }
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import WorkingSpace
 
-__all__ = ["captioned", "contact_sheet", "display_bytes", "fit", "lettered", "screen_bytes"]
+__all__ = ["captioned", "contact_sheet", "display_bytes", "fit", "lettered", "screen_bytes", "screen_rgb"]
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -36,17 +36,22 @@ def display_bytes(encoded_rgb: npt.ArrayLike) -> Bytes:
     return np.asarray(np.rint(np.clip(safe, 0.0, 1.0) * 255.0), np.uint8)
 
 
-def screen_bytes(plate_rgb: Floats, space: WorkingSpace) -> Bytes:
-    """A plate as a viewer shows it.
+def screen_rgb(plate_rgb: Floats, space: WorkingSpace) -> Floats:
+    """A plate as a viewer shows it, unbounded.
 
     Args:
         plate_rgb: (H, W, 3) float32 in the plate's own space.
         space: that space; scene-linear light and camera logs are shown as sRGB.
 
     Returns:
-        (H, W, 3) uint8.
+        (H, W, 3) float32; 0 to 1 is what a screen can show.
     """
-    return display_bytes(DisplayCurve(knee=1.0).encode(space.to_linear_rec709(plate_rgb)))
+    return DisplayCurve(knee=1.0).encode(space.to_linear_rec709(plate_rgb))
+
+
+def screen_bytes(plate_rgb: Floats, space: WorkingSpace) -> Bytes:
+    """:func:`screen_rgb` as (H, W, 3) uint8."""
+    return display_bytes(screen_rgb(plate_rgb, space))
 
 
 def fit(picture: Bytes, width_px: int, height_px: int) -> Bytes:
