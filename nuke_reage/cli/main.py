@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": "re-age a plate",
     "track": "follow the faces of a plate",
     "sweep": "one still at many ages, as a sheet or an animation",
+    "report": "check a baked shot and say which frames to look at first",
     "compare": "two results beside each other, as a wipe or as their difference",
     "look": "show or write adjustments as a file",
     "models": "list, fetch, verify, import and export models",

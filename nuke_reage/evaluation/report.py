@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
 from nuke_reage import __version__
 from nuke_reage.evaluation.evaluate import EvaluationReport, ModelReport
+from nuke_reage.evaluation.html import data_url, document
 
 __all__ = ["REPORT_VERSION", "Row", "report_html", "report_json", "report_rows"]
 
 REPORT_VERSION = 1
 """Of the JSON."""
 
-_JPEG_QUALITY = 88
 _OF_PERSON = (("", "l1"), (" older", "l1_ageing"), (" younger", "l1_deageing"), (" detail", "detail"))
 
 
@@ -86,10 +81,6 @@ def report_html(report: EvaluationReport, *, title: str = "ReAge evaluation") ->
     """The report as one HTML document, its pictures inside."""
     names = [html.escape(one.model) for one in report.models]
     lines = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{html.escape(title)}</h1>",
         "<p>L1 and detail are relative to changing nothing: 1 is no better than that, 0 is the target itself.</p>",
         "<table><thead><tr><th></th>" + "".join(f"<th>{name}</th>" for name in names) + "</tr></thead><tbody>",
     ]
@@ -105,12 +96,11 @@ def report_html(report: EvaluationReport, *, title: str = "ReAge evaluation") ->
     lines.append("</tbody></table>")
     for sheet_title, sheet in report.sheets:
         lines.append(f"<h2>{html.escape(sheet_title)}</h2>")
-        lines.append(f'<img alt="{html.escape(sheet_title)}" src="{_data_url(sheet)}">')
+        lines.append(f'<img alt="{html.escape(sheet_title)}" src="{data_url(sheet)}">')
     left_out = sorted({text for one in report.models for text in one.left_out})
     if left_out:
         lines.append("<h2>Left out</h2><ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in left_out) + "</ul>")
-    lines.append(f"<footer>ReAge {__version__}</footer></body></html>")
-    return "\n".join(lines) + "\n"
+    return document(title, lines)
 
 
 def _rows(models: tuple[ModelReport, ...], people: bool) -> Iterator[Row]:
@@ -174,18 +164,3 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_nan(one) for one in value]
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _data_url(sheet: npt.NDArray[np.uint8]) -> str:
-    _, data = cv2.imencode(".jpg", np.ascontiguousarray(sheet[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
-
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 100rem; padding: 0 1rem;
-  background: #181818; color: #ddd }
-table { border-collapse: collapse } th { text-align: left; font-weight: 400; white-space: pre }
-th, td { padding: .15rem .8rem } td { text-align: right; font-variant-numeric: tabular-nums }
-thead th { text-align: right; font-weight: 600 } .section th { padding-top: 1rem; font-weight: 600; color: #fff }
-.best { color: #8fd18f } img { max-width: 100% } footer { margin-top: 2rem; color: #888 }
-"""
