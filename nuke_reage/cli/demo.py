@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,8 @@ def command(output: str, model: str, overwrite: bool, as_json: bool) -> None:
     """  # noqa: D301
     from nuke_reage.cli.demo_plate import FRAME_COUNT, SOURCE_AGE_YEARS, write_demo_plate
     from nuke_reage.core.frames import format_frames
+    from nuke_reage.evaluation.quality import measure_quality
+    from nuke_reage.evaluation.quality_page import quality_html, quality_json
     from nuke_reage.media.sequence import open_plate
     from nuke_reage.pipeline.bake import bake
     from nuke_reage.pipeline.shot import open_shot
@@ -83,8 +85,10 @@ def command(output: str, model: str, overwrite: bool, as_json: bool) -> None:
         shot = open_shot(job, reporter, overwrite=overwrite)
         results = bake(shot, reporter, overwrite=overwrite)
         _show(shot, folder, lambda done: reporter.progress("show", done, len(frames)))
-    report = _report(shot, results, time.monotonic() - started)
+        quality = measure_quality(shot.job, progress=lambda done, total: reporter.progress("check", done, total))
+    report = {**quality_json(quality), "run": _facts(shot, results, time.monotonic() - started)}
     write_text_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
+    write_text_atomic(folder / "report.html", quality_html(quality))
     files = {
         "plate": plate,
         "job": f"{output}/job.json",
@@ -92,7 +96,7 @@ def command(output: str, model: str, overwrite: bool, as_json: bool) -> None:
         "layers": job.output.path,
         "sheet": f"{output}/contact_sheet.png",
         "movie": f"{output}/before_after.mp4",
-        "report": f"{output}/report.json",
+        "report": f"{output}/report.html",
     }
     if as_json:
         show_json(files)
@@ -177,23 +181,13 @@ def _mask_picture(parts: Any, shape: tuple[int, int], window: Any) -> Bytes:
     return np.repeat(np.asarray(np.rint(picture * 255.0), np.uint8)[..., None], 3, axis=2)
 
 
-def _report(shot: Shot, results: list[FrameResult], seconds: float) -> dict[str, Any]:
+def _facts(shot: Shot, results: list[FrameResult], seconds: float) -> dict[str, Any]:
     return {
-        "plate": shot.job.plate.path,
-        "model": {"name": shot.descriptor.name, "sha256": shot.descriptor.sha256, "backend": shot.predictor.name},
+        "model_sha256": shot.descriptor.sha256,
+        "backend": shot.predictor.name,
         "colourspace": shot.encoding.working_space.name,
         "exposure_gain": shot.encoding.exposure_gain,
         "canvas_px": shot.canvas.canvas_px if shot.canvas else 0,
         "seconds": round(seconds, 1),
-        "frames": [
-            {
-                **asdict(result),
-                "path": result.path.as_posix(),
-                "source_age": shot.job.source_age.at(result.frame),
-                "target_age": round(shot.job.target_age.at(result.frame), 2),
-                "confidence": shot.face.frames[result.frame].confidence,
-                "face": shot.face.frames[result.frame].state,
-            }
-            for result in results
-        ],
+        "frames": dict(Counter(result.state for result in results)),
     }
