@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from nuke_reage.cli.console import interruptible, make_progress, show_json, stderr_console
+from nuke_reage.core.errors import UsageError
 
 if TYPE_CHECKING:
     from nuke_reage.training.validation import Score
@@ -24,11 +27,28 @@ __all__ = ["command"]
 @click.option(
     "--config", "config_path", default="lite", show_default=True, metavar="TOML", help="A file or a bundled name."
 )
-@click.option("--start", default=None, metavar="FILE", help="Weights to begin from.")
+@click.option(
+    "--start",
+    "--finetune",
+    "start",
+    default=None,
+    metavar="MODEL",
+    help="A model's name or weights file to begin from.",
+)
+@click.option(
+    "--start-discriminator",
+    default=None,
+    metavar="FILE",
+    help="Weights of its discriminator. Default: those beside the model, if there are any.",
+)
+@click.option(
+    "--validate-on", default="", metavar="NAME,...", help="People kept for validation, instead of the configuration's."
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
 @click.option(
     "--max-minutes", type=click.FloatRange(min=0), default=None, help="Stop after so long; go on with the same command."
 )
+@click.option("--wandb", default="", metavar="PROJECT", help="Show the run at Weights & Biases too.")
 @click.option("--overwrite", is_flag=True, help="Begin again where a run is there already.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 def command(
@@ -36,8 +56,11 @@ def command(
     output: str,
     config_path: str,
     start: str | None,
+    start_discriminator: str | None,
+    validate_on: str,
     device: str,
     max_minutes: float | None,
+    wandb: str,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -45,6 +68,7 @@ def command(
 
     \b
     reage train pairs/ people/ --config lite.toml -o runs/lite
+    reage train actor/ people/ --finetune fran-lite --config finetune --validate-on actor_03 -o runs/actor
     reage models list        # the finished model lies in runs/lite; copy it into your models folder
 
     Ctrl-C writes a checkpoint and the best model so far; the same command goes on exactly where it stopped.
@@ -53,6 +77,10 @@ def command(
     from nuke_reage.training.loop import Reporter, train
 
     config = load_config(config_path)
+    if names := tuple(name.strip() for name in validate_on.split(",") if name.strip()):
+        config = replace(config, data=replace(config.data, validation_people=names))
+    if start_discriminator and not start:
+        raise UsageError("no-start", "--start-discriminator goes with --start or --finetune.", "Add the model's name.")
     end = None if max_minutes is None else time.monotonic() + 60.0 * max_minutes
     console = stderr_console()
     with interruptible() as stop, make_progress(console) as progress:
@@ -70,11 +98,16 @@ def command(
             output,
             config,
             start=start,
+            start_discriminator=start_discriminator,
             device=device,
             overwrite=overwrite,
             reporter=Reporter(step, scored, lambda: stop.is_set() or (end is not None and time.monotonic() > end)),
             command="reage " + shlex.join(sys.argv[1:]),
+            wandb_project=wandb,
         )
+    if os.environ.get("RANK", "0") != "0":
+        # One of several processes tells.
+        return
     if as_json:
         show_json(
             {

@@ -74,6 +74,8 @@ def read_checkpoint(path: Path) -> StateDict:
     if path.stat().st_size == 0:
         raise ModelError("corrupt-weights", f"{path} is empty.", FETCH_HINT)
     state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+    # Batch normalisation counts its batches in integers; nothing that is computed depends on them.
+    state = {key: value for key, value in state.items() if not key.endswith(".num_batches_tracked")}
     for key, value in state.items():
         if not value.is_floating_point() or not bool(torch.isfinite(value).all()):
             raise ModelError("corrupt-weights", f"{key} in {path} holds values that are no numbers.", FETCH_HINT)

@@ -67,9 +67,16 @@ class Learner:
         config: of the run.
         fabric: device, precision, processes.
         start: weights to begin from; None = He initialisation.
+        judge: discriminator to go on with; None = a new one.
     """
 
-    def __init__(self, config: TrainConfig, fabric: Fabric, start: dict[str, Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        fabric: Fabric,
+        start: dict[str, Tensor] | None = None,
+        judge: nn.Module | None = None,
+    ) -> None:
         self.config, self._fabric = config, fabric
         optimiser = config.optimiser
         torch.manual_seed(optimiser.seed)
@@ -79,7 +86,8 @@ class Learner:
         else:
             net.load_state_dict(start)
         self._net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._judge = AgeDiscriminator().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        judge = AgeDiscriminator() if judge is None else judge
+        self._judge: nn.Module = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net, self.optimiser = fabric.setup(
             self._net,
             torch.optim.AdamW(
@@ -118,7 +126,9 @@ class Learner:
                 terms = losses_of(output, batch, config)
                 loss = config.l1 * terms["l1"] + config.pyramid * terms["pyramid"] + config.gradient * terms["gradient"]
                 if adversarial:
-                    terms["adversarial"] = generator_gan_loss(self.judge, output, batch.target_years)
+                    # The network itself, not what spreads it over processes: that would wait for its gradients.
+                    with self._fabric.autocast():
+                        terms["adversarial"] = generator_gan_loss(self._judge, output, batch.target_years)
                     loss = loss + config.adversarial * terms["adversarial"]
                 self._fabric.backward(loss / len(batches))
             outputs.append(output.detach())
@@ -130,6 +140,11 @@ class Learner:
         if adversarial:
             logged["discriminator"] = self._judge_step(batches, outputs)
         return logged | {"learning_rate": rate}
+
+    @property
+    def judge_network(self) -> nn.Module:
+        """The discriminator as it is now."""
+        return self._judge
 
     def averaged(self) -> FranNet:
         """The network with averaged weights, which is the one to use."""

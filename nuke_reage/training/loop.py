@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from nuke_reage.core.errors import DeviceError, UsageError
-from nuke_reage.models.architectures import architecture
-from nuke_reage.models.weights import check_layout, read_checkpoint
+from nuke_reage.training.boards import Board, open_boards
 from nuke_reage.training.check import check_people, require_sound
 from nuke_reage.training.config import TrainConfig
 from nuke_reage.training.export import write_model
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.learner import Learner
 from nuke_reage.training.sampling import Batch, BatchMaker, Pair, split_people, validation_pairs
+from nuke_reage.training.start import read_start, save_judge
 from nuke_reage.training.state import CsvLog, config_digest, read_checkpoint_file, write_checkpoint_file
 from nuke_reage.training.validation import Score, validate, write_sheet
 
@@ -73,10 +73,12 @@ def train(
     config: TrainConfig,
     *,
     start: str | os.PathLike[str] | None = None,
+    start_discriminator: str | os.PathLike[str] | None = None,
     device: str = "auto",
     overwrite: bool = False,
     reporter: Reporter | None = None,
     command: str = "",
+    wandb_project: str = "",
 ) -> TrainReport:
     """Train a model, or go on where a run in the same folder stopped.
 
@@ -86,14 +88,18 @@ def train(
         data: folders ``person/AGE.jpg|png``, aligned and square.
         out: folder for checkpoints, logs, picture sheets and, at the end, the model.
         config: settings.
-        start: weights to begin from (safetensors or state dict of the same width); None = from nothing.
+        start: model or weights file of the same width to begin from, see :mod:`nuke_reage.training.start`; None = from
+            nothing.
+        start_discriminator: weights of its discriminator; None = those beside ``start``, if there are any.
         device: "auto", "cpu", "cuda" or "mps".
         overwrite: begin again where a run is there already.
         reporter: told about progress, asked whether to stop.
         command: for the model card.
+        wandb_project: shows the run at Weights & Biases too; empty = not.
 
     Raises:
-        UsageError: something is wrong with the data (all of it is listed), or the folder holds another run.
+        UsageError: something is wrong with the data (all of it is listed), the folder holds another run, or a package
+            that was asked for is not installed.
         DeviceError: no such device.
         ModelError: the weights to start from do not fit.
     """
@@ -106,10 +112,13 @@ def train(
     require_sound(check_people(people, folders))
     learners, kept = split_people(people, config.data)
     pairs = validation_pairs(kept, config.validation.pairs_per_person, config.validation.max_people)
+    begun = None if start is None else read_start(start, config, start_discriminator)
     fabric = _fabric(device, config)
-    learner = Learner(config, fabric, _start_weights(start, config))
-    run = _Run(folder, config, learner, fabric, pairs, config_digest(config, [one.identity for one in people]))
-    if overwrite:
+    learner = Learner(config, fabric, begun.generator if begun else None, begun.judge if begun else None)
+    boards = open_boards(folder, config, wandb_project) if fabric.is_global_zero else []
+    digest = config_digest(config, [one.identity for one in people])
+    run = _Run(folder, config, learner, fabric, pairs, boards, digest)
+    if overwrite and fabric.is_global_zero:
         for name in (_CHECKPOINT, _BEST):
             (folder / name).unlink(missing_ok=True)
     run.resume()
@@ -126,7 +135,8 @@ def train(
     run.go(maker.batches(run.done * config.optimiser.accumulate), reporter)
     model = folder / f"{config.model.name}.json"
     if fabric.is_global_zero:
-        began = f"{Path(start).name} (whoever that learnt from counts as seen)" if start else "nothing"
+        files = " and ".join(name for name in (begun.name, begun.judge_name) if name) if begun else ""
+        began = f"{files} (whoever that learnt from counts as seen)" if files else "nothing"
         facts = {
             "people learnt from": len(learners),
             "people kept for validation": ", ".join(one.identity for one in kept),
@@ -137,6 +147,8 @@ def train(
             "command": command,
         }
         write_model(model, run.best_weights(), config, run.best, facts)
+        if config.loss.adversarial > 0:
+            save_judge(learner.judge_network, model)
     return TrainReport(run.done, run.done >= config.optimiser.steps, run.best_step, run.best, model)
 
 
@@ -144,10 +156,17 @@ class _Run:
     """The state of a run and its files."""
 
     def __init__(
-        self, folder: Path, config: TrainConfig, learner: Learner, fabric: Fabric, pairs: list[Pair], digest: str
+        self,
+        folder: Path,
+        config: TrainConfig,
+        learner: Learner,
+        fabric: Fabric,
+        pairs: list[Pair],
+        boards: list[Board],
+        digest: str,
     ) -> None:
         self._folder, self._config, self._learner, self._fabric = folder, config, learner, fabric
-        self._pairs, self._digest = pairs, digest
+        self._pairs, self._boards, self._digest = pairs, boards, digest
         self.done, self.best_step = 0, 0
         self.best: dict[str, float] = {}
         self._started, self._seconds_before = time.monotonic(), 0.0
@@ -160,6 +179,10 @@ class _Run:
             self._learner.load(state)
             self.done, self.best_step = int(state["step"]), int(state["best_step"])
             self.best, self._seconds_before = dict(state["best"]), float(state["seconds"])
+        # Everybody has read the checkpoint before anybody can write the next.
+        self._fabric.barrier()
+        if not self._fabric.is_global_zero:
+            return
         names = tuple(f"ratio:{name}" for name in dict.fromkeys(pair.person.folder.name for pair in self._pairs))
         self._log = CsvLog(self._folder / "train.csv", _TRAIN_COLUMNS, self.done)
         self._scores = CsvLog(self._folder / "validation.csv", _SCORE_COLUMNS + names, self.done)
@@ -167,32 +190,31 @@ class _Run:
     def go(self, batches: Iterator[Batch], reporter: Reporter) -> None:
         """Learn until all steps are done or somebody wants it to stop."""
         optimiser, validation = self._config.optimiser, self._config.validation
-        board = _tensorboard(self._folder) if validation.tensorboard else None
         if not self.best:
-            self._validate(reporter, board)
-        while self.done < optimiser.steps and not reporter.stop():
+            self._validate(reporter)
+        while self.done < optimiser.steps and not self._agreed(reporter.stop()):
             taken = [self._to_device(batch) for batch in islice(batches, optimiser.accumulate)]
             losses = self._learner.step(self.done, taken)
             self.done += 1
             if self._fabric.is_global_zero:
                 self._log.add({"step": self.done, "seconds": self._seconds(), **losses})
                 reporter.step(self.done, optimiser.steps, losses)
-                if board is not None:
-                    for name, value in losses.items():
-                        board.add_scalar(f"train/{name}", value, self.done)
+                for board in self._boards:
+                    board.numbers("train", losses, self.done)
             if self.done % validation.every_steps == 0 or self.done == optimiser.steps:
-                self._validate(reporter, board)
+                self._validate(reporter)
             if self.done % validation.checkpoint_every_steps == 0:
                 self._save()
         self._save()
-        if board is not None:
+        for board in self._boards:
             board.close()
+        self.best, self.best_step = self._fabric.broadcast((self.best, self.best_step))
 
     def best_weights(self) -> dict[str, Tensor]:
         """The averaged weights of the best validation."""
         return dict(torch.load(self._folder / _BEST, map_location="cpu", weights_only=True))
 
-    def _validate(self, reporter: Reporter, board: Any) -> None:
+    def _validate(self, reporter: Reporter) -> None:
         if not self._fabric.is_global_zero:
             return
         net = self._learner.averaged()
@@ -201,9 +223,9 @@ class _Run:
         self._scores.add({"step": self.done, **row})
         sheet = self._folder / "sheets" / f"step_{self.done:07d}.jpg"
         write_sheet(sheet, output, self._pairs)
-        if board is not None:
-            for name, value in row.items():
-                board.add_scalar(f"validation/{name}", value, self.done)
+        for board in self._boards:
+            board.numbers("validation", row, self.done)
+            board.sheet(sheet, self.done)
         if not self.best or score.ratio < self.best["ratio"]:
             self.best, self.best_step = row, self.done
             weights = {key: value.detach().cpu() for key, value in net.state_dict().items()}
@@ -216,6 +238,13 @@ class _Run:
             state = {**self._learner.state(), **facts, "seconds": self._seconds()}
             write_checkpoint_file(self._folder / _CHECKPOINT, state)
         self._fabric.barrier()
+
+    def _agreed(self, stop: bool) -> bool:
+        """Whether any of the processes wants to stop; alone, oneself."""
+        if self._fabric.world_size == 1:
+            return stop
+        votes = self._fabric.all_reduce(torch.tensor(float(stop), device=self._fabric.device), reduce_op="sum")
+        return bool(torch.as_tensor(votes) > 0)
 
     def _to_device(self, batch: Batch) -> Batch:
         return Batch(*(value.to(self._fabric.device, non_blocking=True) for value in vars(batch).values()))
@@ -230,29 +259,14 @@ def _fabric(device: str, config: TrainConfig) -> Fabric:
     ):
         raise DeviceError("no-such-device", f"This machine has no {device} device.", "Give --device auto.")
     precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if config.optimiser.precision == "bf16" else "32-true"
-    # Without torchrun there is one process; with it, Fabric takes all of them from the environment.
-    devices: Any = "auto" if "LOCAL_RANK" in os.environ else 1
-    fabric = Fabric(accelerator="cuda" if device == "cuda" else device, devices=devices, precision=precision)
+    # torchrun tells how many processes there are, on this machine and on all.
+    here, everywhere = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    fabric = Fabric(
+        accelerator=device,
+        devices=here,
+        num_nodes=max(1, everywhere // here),
+        strategy="ddp" if everywhere > 1 else "auto",
+        precision=precision,
+    )
     fabric.launch()
     return fabric
-
-
-def _start_weights(start: str | os.PathLike[str] | None, config: TrainConfig) -> dict[str, Tensor] | None:
-    if start is None:
-        return None
-    path = Path(start)
-    state = read_checkpoint(path)
-    check_layout(state, architecture("fran"), config.model.width, path)
-    return {key: value.float() for key, value in state.items()}
-
-
-def _tensorboard(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise UsageError(
-            "no-tensorboard",
-            "TensorBoard is not installed.",
-            "pip install tensorboard, or set it false.",
-        ) from None
-    return SummaryWriter(str(folder / "tensorboard"))

@@ -1,0 +1,59 @@
+"""Several processes, as torchrun starts them."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+CONFIG = """
+[model]
+name = "tiny"
+width = 2
+canvas_px = 64
+[data]
+crop_px = 64
+validation_people = ["person_04"]
+[loss]
+adversarial = 0.05
+[optimiser]
+steps = 3
+batch_size = 2
+accumulate = 2
+precision = "fp32"
+[validation]
+every_steps = 2
+"""
+
+
+def run(people, tmp_path, project_root, *, processes):
+    script, config, out = tmp_path / "reage.py", tmp_path / "tiny.toml", tmp_path / f"run_{processes}"
+    script.write_text("from nuke_reage.cli.main import main\nmain()\n")
+    config.write_text(CONFIG)
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), str(script),
+        "train", str(people), "-o", str(out), "--config", str(config), "--device", "cpu", "--json",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(project_root)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    # torchrun itself may say something on stdout first.
+    return out, json.loads(done.stdout[done.stdout.index("{") :])
+
+
+@pytest.mark.slow
+def test_two_processes_learn_one_model_from_twice_the_pictures(people, tmp_path, project_root):
+    pair, report = run(people, tmp_path, project_root, processes=2)
+    alone, _ = run(people, tmp_path, project_root, processes=1)
+    assert report["steps"] == 3 and report["finished"] and 0.0 < report["best"]["ratio"] < 2.0
+    with (pair / "train.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["step"]) for row in rows] == [1, 2, 3], "one of the processes logs"
+    assert all(float(row["discriminator"]) > 0.0 for row in rows)
+    both, single = (torch.load(folder / "last.ckpt", weights_only=True) for folder in (pair, alone))
+    apart = max(float((both["net"][key] - single["net"][key]).abs().max()) for key in both["net"])
+    assert 0.0 < apart < 0.1, "the other process's pictures count"
+    assert (pair / "tiny.safetensors").stat().st_size > 1000
