@@ -22,6 +22,7 @@ def command() -> None:
 
     \b
     reage data pairs portraits/ pairs/ --wrinkles people/
+    reage data render renders/ --ids 200 --skins makehuman_skins/
     reage data check pairs/ --sheet pairs.jpg
 
     A data set is a folder of people, each a folder of pictures named by age: ann/38.jpg.
@@ -96,6 +97,47 @@ def pairs(
         show_json({"people": report.people, "pictures": report.pictures, "skipped": report.skipped})
         return
     click.echo(f"{out}: {report.people} people, {report.pictures} pictures; {len(report.skipped)} portraits left out")
+
+
+@command.command("render")
+@click.argument("out")
+@click.option("--ids", "count", default=100, show_default=True, type=click.IntRange(1), metavar="N", help="People.")
+@click.option(
+    "--skins", required=True, metavar="DIR", help="MakeHuman's own skins (CC0): young_..., middleage_..., old_...png."
+)
+@click.option("--ages", default="20,30,40,50,60,70,80", show_default=True, metavar="LIST", help="Ages to make.")
+@click.option("--size", "size_px", default=512, show_default=True, type=click.IntRange(64, 2048), help="Pixels a side.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed, other people.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
+def render(out: str, count: int, skins: str, ages: str, size_px: int, seed: int, as_json: bool) -> None:
+    """Render synthetic people into OUT/person/AGE.png from MakeHuman's CC0 assets.
+
+    \b
+    reage data render renders/ --ids 200 --skins makehuman_skins/
+
+    One identity at many ages; pose, expression, light and background stay.  It runs on the CPU, a few seconds a
+    picture; people who are there already are kept.
+    """  # noqa: D301
+    from nuke_reage.training.render.people import render_people
+
+    wanted = _ages(ages)
+    if wanted[0] < 18 or wanted[-1] > 90:
+        raise UsageError("bad-ages", f"--ages {ages!r} leaves 18 to 90.", "MakeHuman's grown-ups are 18 to 90.")
+    with make_progress(stderr_console()) as progress:
+        bar = progress.add_task("render", total=count * len(wanted), note="")
+        made = render_people(
+            Path(out),
+            count,
+            Path(skins),
+            ages=wanted,
+            size_px=size_px,
+            seed=seed,
+            progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    if as_json:
+        show_json({"people": count, "pictures": count * len(wanted), "made": made})
+        return
+    click.echo(f"{out}: {count} people, {count * len(wanted)} pictures, {made} of them new")
 
 
 @command.command("check")
