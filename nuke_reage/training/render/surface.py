@@ -84,9 +84,9 @@ def surfaces_of(
     frontal = np.clip(z + 1.2, 0.0, 1.0)
     bump = np.stack([-sample_at(slope_x, chart_x, chart_y), sample_at(slope_y, chart_x, chart_y), 0 * x], axis=1)
     normal = normal.copy()
-    normal[skin] = unit_vectors(normal[skin] + 1.6 * frontal[:, None] * bump)
+    normal[skin] = unit_vectors(normal[skin] + 3.0 * frontal[:, None] * bump)
     furrow = np.clip(sample_at(look.wrinkles, chart_x, chart_y), -1.0, 0.0) * frontal
-    albedo[skin] *= np.exp(furrow[:, None] * floats([0.35, 0.6, 0.7]))
+    albedo[skin] *= np.exp(furrow[:, None] * floats([0.5, 0.8, 0.9]))
     gloss[skin] = 0.22
     hair_colour = look.hair.colour if look.hair else floats([0.05, 0.04, 0.03])
     if look.hair is not None:
