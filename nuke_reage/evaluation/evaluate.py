@@ -51,9 +51,10 @@ class Sitter:
     """A person to look at.
 
     Attributes:
-        data_set: name of the data set; "photos" for a single photo.
+        data_set: name of the data set, for the report.
         name: of the person.
-        pictures: (age in years, file), aligned with each other; the age of a single photo may be NaN = to be read.
+        pictures: (age in years, file), aligned with each other.  One alone is a photo without true targets; its age may
+            be NaN = to be read.
     """
 
     data_set: str
@@ -189,7 +190,7 @@ class _Judge:
         sitters = self._task.sitters
         self._heard.progress(self._label, "people", 0, len(sitters))
         for index, sitter in enumerate(sitters):
-            photo = sitter.data_set == _PHOTOS
+            photo = len(sitter.pictures) == 1
             pictures = sitter.pictures if photo else _spread(sitter.pictures, self._task.ages_per_person)
             nearest = min(pictures, key=lambda one: abs(one[0] - _PROBE_SOURCE_YEARS))
             for picture in pictures:
@@ -199,9 +200,8 @@ class _Judge:
                     self._leave_out(f"{sitter.data_set}/{sitter.name}/{picture[1].name}: {error.message}")
                     continue
                 years = self._age_of(sitting, *picture)
-                own = [] if photo else list(pictures)
-                targets = PHOTO_AGES_YEARS if photo else tuple(age for age, _ in pictures)
-                self._measure(sitter, sitting, years, targets, dict(own))
+                truths = {} if photo else dict(pictures)
+                self._measure(sitter, sitting, years, tuple(truths) or PHOTO_AGES_YEARS, truths)
                 if picture is nearest:
                     self.probes.append(_probe(sitting, years))
             self._heard.progress(self._label, "people", index + 1, len(sitters))

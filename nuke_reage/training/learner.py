@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -126,9 +126,7 @@ class Learner:
                 terms = losses_of(output, batch, config)
                 loss = config.l1 * terms["l1"] + config.pyramid * terms["pyramid"] + config.gradient * terms["gradient"]
                 if adversarial:
-                    # The network itself, not what spreads it over processes: that would wait for its gradients.
-                    with self._fabric.autocast():
-                        terms["adversarial"] = generator_gan_loss(self._judge, output, batch.target_years)
+                    terms["adversarial"] = generator_gan_loss(self._frozen_judge, output, batch.target_years)
                     loss = loss + config.adversarial * terms["adversarial"]
                 self._fabric.backward(loss / len(batches))
             outputs.append(output.detach())
@@ -176,6 +174,13 @@ class Learner:
         given = network_input(batch.source, batch.source_years, batch.target_years)
         delta: Tensor = self.net(given.to(memory_format=torch.channels_last))
         return batch.source + delta.float()
+
+    def _frozen_judge(self, rgb: Tensor, years: Tensor) -> Tensor:
+        if self._fabric.world_size == 1:
+            return cast(Tensor, self.judge(rgb, years))
+        # The network itself, not what spreads it over processes: that would wait for its gradients.
+        with self._fabric.autocast():
+            return cast(Tensor, self._judge(rgb, years))
 
     def _judge_step(self, batches: list[Batch], outputs: list[Tensor]) -> float:
         self.judge_optimiser.zero_grad(set_to_none=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -95,7 +96,9 @@ class AgeDiscriminator(nn.Module):
         return cast(Tensor, self.layers(torch.cat([rgb * 2.0 - 1.0, age * 2.0 - 1.0], dim=1)))
 
 
-def generator_gan_loss(discriminator: nn.Module, output: Tensor, target_years: Tensor) -> Tensor:
+def generator_gan_loss(
+    discriminator: Callable[[Tensor, Tensor], Tensor], output: Tensor, target_years: Tensor
+) -> Tensor:
     """How far the discriminator is from taking the output for a photograph of the target age."""
     logits = discriminator(output, target_years).float()
     return F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))

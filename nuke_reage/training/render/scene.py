@@ -12,7 +12,11 @@ from nuke_reage.training.render.raster import Floats, Ints, Kinds, floats, sampl
 
 __all__ = ["EYE", "HAIR", "LASH", "SKIN", "TEETH", "Hair", "Scene", "build_scene", "draw_hair", "vertex_normals"]
 
-SKIN, EYE, TEETH, LASH, HAIR = range(5)
+SKIN = 0
+EYE = 1
+TEETH = 2
+LASH = 3
+HAIR = 4
 _PARTS = {
     "helper-l-eye": EYE,
     "helper-r-eye": EYE,
