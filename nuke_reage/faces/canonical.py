@@ -7,11 +7,9 @@ two eyes, the unit is the distance between the eyes' centres (each the middle of
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -20,9 +18,9 @@ import numpy.typing as npt
 
 from nuke_reage.core.errors import FaceError
 from nuke_reage.core.strict import nearest
-from nuke_reage.faces.bundled import read_asset
 from nuke_reage.faces.types import FloatArray, Pose, check_landmarks
 from nuke_reage.imaging.geometry import CropFrame
+from nuke_reage.imaging.head import canonical_mesh
 
 __all__ = [
     "FFHQ",
@@ -99,18 +97,6 @@ def _rigid_weights() -> Vector:
 
 RIGID_WEIGHTS: Vector = _rigid_weights()
 """(468,) weights of the landmarks that speech and mimic do not move; 0 for lips, jaw, lids and brows; sum 1."""
-
-
-@lru_cache(maxsize=1)
-def canonical_mesh() -> FloatArray:
-    """The canonical mesh, (468, 3) float32, read-only.
-
-    Raises:
-        FaceError: the bundled file is missing or damaged.
-    """
-    mesh = np.load(io.BytesIO(read_asset("canonical_mesh.npy")), allow_pickle=False)
-    mesh.setflags(write=False)
-    return np.asarray(mesh, dtype=np.float32)
 
 
 def rotation_matrix(roll_degrees: float, yaw_degrees: float, pitch_degrees: float) -> Vector:

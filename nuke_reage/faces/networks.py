@@ -13,8 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from nuke_reage.core.bundled import read_asset
 from nuke_reage.core.errors import FaceError
-from nuke_reage.faces.bundled import read_asset
 from nuke_reage.faces.pyramid import ImagePyramid, SquareCrop
 from nuke_reage.faces.ssd import INPUT_PX, KEY_POINT_COUNT, Candidate, decode
 from nuke_reage.faces.types import LANDMARK_COUNT, FloatArray

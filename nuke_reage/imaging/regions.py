@@ -1,221 +1,178 @@
-"""Soft mattes that follow a face's landmarks.
-
-Units are those of the face, so that one setting fits every shot size: the *face size* is the diameter of the circle
-that has the area of the mesh's convex hull, in square pixels.
-"""
+"""Eight soft regions of the face that together are all of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+from scipy.spatial import Delaunay
 
-from nuke_reage.imaging.arrays import FloatArray, require_landmarks
+from nuke_reage.core.adjust import REGIONS
+from nuke_reage.imaging.arrays import FloatArray, require_landmarks, require_mask, require_same_size
+from nuke_reage.imaging.face_mask import face_size_px
 from nuke_reage.imaging.geometry import Window
-from nuke_reage.imaging.sampling import warp
+from nuke_reage.imaging.head import canonical_around, canonical_mesh, follow_head
+from nuke_reage.imaging.surface import Raster, Triangles, areas_of_triangles, blurred
 
-__all__ = ["FACE_OVAL", "face_mask", "mask_window"]
+__all__ = ["region_mattes", "region_weights"]
 
 Doubles = npt.NDArray[np.floating[Any]]
 
+# Outlines on the half of the face that is left on screen, by landmark; what none of them holds is cheek.
 # fmt: off
-FACE_OVAL: tuple[int, ...] = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)
-"""The MediaPipe face mesh's rim, from the top of the forehead over the face's left side."""
-
+_OUTLINES: dict[str, tuple[int, ...]] = {
+    # From the philtrum around the lips; the nasolabial fold stays with the cheek.
+    "mouth": (164, 167, 165, 92, 186, 57, 43, 202, 106, 182, 83, 18),
+    "nose": (168, 193, 244, 128, 114, 217, 126, 209, 49, 102, 64, 98, 97, 2),
+    # The lower lid's skin down to the end of the tear trough.
+    "undereye": (25, 110, 24, 23, 22, 26, 112, 243, 244, 128, 114, 47, 100, 101, 118, 117, 111, 31),
+    # From the lower edge of the brow to the lashes, and the crow's feet out to the temple.
+    "eyes": (168, 55, 65, 52, 53, 46, 156, 139, 34, 143, 111, 31, 25, 110, 24, 23, 22, 26, 112, 243, 244, 193),
+    # Brows and the lines between them belong to the forehead.
+    "forehead": (168, 55, 65, 52, 53, 46, 156, 139, 162),
+    "jaw": (18, 83, 182, 106, 202, 214, 215, 132, 58, 172, 136, 150, 149, 176, 148, 152),
+    "neck": (152, 148, 176, 149, 150, 136, 172, 58, 132),
+}
 # fmt: on
-_FOREHEAD_TOP, _CHIN, _EYE_CORNERS = 10, 152, (33, 263)
+# Where an outline goes on beyond the mesh, in canonical units.
+_BEYOND = {"forehead": ((-3.0, 0.02), (-3.0, -3.0), (0.0, -3.0)), "neck": ((-3.0, 1.5), (-3.0, 6.0), (0.0, 6.0))}
 
-# How far above the mesh, which ends on the forehead, the hairline is; as a part of the face size.
-_HAIRLINE_RISE = 0.13
-
-_RAYS = 360
-_CONTOUR_POINTS = 1024
-# Corners of the outline are rounded over this angle as seen from the middle of the face.
-_ROUNDING_RADIANS = np.radians(4.0)
-# How far to either side a landmark holds the outline out; landmarks are 2 to 5 degrees apart there.
-_HOLD_RADIANS = np.radians(12.0)
-# Pitch of the raster on which distances are measured before they are interpolated, in face sizes.
-_DISTANCE_PITCH = 1 / 48
-# Few enough for the intermediate pictures to stay in the processor's cache.
-_ROWS_AT_A_TIME = 32
+# Half the width of the soft border between two regions, in face sizes.
+_SIGMA = 0.02
+_PITCH = _SIGMA / 2
+# Beyond this distance from the head a border goes straight on.
+_MARGIN = 0.25
+_SPACING = 0.07
+_LEAST = 1e-250
 
 
 @dataclass(frozen=True)
-class _Contour:
-    """A closed smooth curve around the face: (N, 2) points and outward normals, and the face size, square pixels."""
+class _Surface:
+    """The labelled surface, in points of equal share of a triangle.
 
-    points: Doubles
-    normals: Doubles
-    face_size_px: float
+    Attributes:
+        triangles: (T, 3) vertices of each, those beyond the mesh counting on from 468.
+        owner: (P,) triangle of each point.
+        corners: (P, 3) how much of each of the triangle's corners.
+        share: (P,) how much of its triangle each stands for.
+        label: (P,) its region.
+    """
+
+    triangles: Triangles
+    owner: npt.NDArray[np.int64]
+    corners: Doubles
+    share: Doubles
+    label: npt.NDArray[np.int64]
 
 
-def face_mask(
-    landmarks: npt.ArrayLike,
-    window: Window,
-    *,
-    pixel_aspect: float = 1.0,
-    feather: float = 0.12,
-    expand: float = 0.0,
-) -> FloatArray:
-    """The matte of a face, forehead up to the hairline included.
+def region_weights(landmarks: npt.ArrayLike, window: Window, *, pixel_aspect: float = 1.0) -> FloatArray:
+    """How much each pixel belongs to each region.
 
-    It depends smoothly on the landmarks: no corners, no steps, and landmarks that move by half a pixel move it by half
-    a pixel.  A pixel has the same value whatever window it is asked for in.
+    The regions follow the mesh's surface; of what the camera cannot see nothing counts.  Borders are soft, about 0.05
+    face sizes wide.  Beyond the head each pixel belongs to what is nearest.
 
     Args:
         landmarks: (468, 2) or (468, 3) plate coordinates.
         window: the plate pixels to make.
         pixel_aspect: width of a plate pixel over its height.
-        feather: width of the soft edge in face sizes, half of it to either side of the outline; never below one pixel.
-        expand: how far the outline is moved outwards, in face sizes; negative shrinks it.
 
     Returns:
-        (window height, window width) float32, 0..1; exactly 0 outside :func:`mask_window` and exactly 1 inside the
-        soft edge.
+        (window height, window width, 8) float32, 0..1, in the order of :data:`~nuke_reage.core.adjust.REGIONS`; they
+        add up to 1 in every pixel.
 
     Raises:
-        ValueError: landmarks of another shape or not finite, or without any extent.
+        ValueError: landmarks of another shape or not finite, without any extent, or an empty window.
     """
-    mask = np.zeros(window.shape, dtype=np.float32)
-    contour = _contour(landmarks, pixel_aspect)
-    edge_px, feather_px = _edge(contour, feather, expand)
-    needed = _support(contour, edge_px + feather_px / 2, pixel_aspect)
-    part = needed.intersect(window)
-    if part.is_empty:
-        return mask
-    distance = _signed_distance(contour, edge_px + feather_px / 2, part, pixel_aspect)
-    target = mask[part.slices_in(window)]
-    for start in range(0, len(distance), _ROWS_AT_A_TIME):
-        rows = slice(start, start + _ROWS_AT_A_TIME)
-        ramp = (edge_px + feather_px / 2 - distance[rows]) * np.float32(1 / feather_px)
-        np.clip(ramp, 0, 1, out=ramp)
-        # Perlin's smootherstep: slope and curvature are 0 at both ends, so that no grade can bring an edge out.
-        smooth = ramp * ramp * ramp * ((ramp * 6 - 15) * ramp + 10)
-        # Just below the end of the ramp the polynomial rounds to a little over 1.
-        np.minimum(smooth, 1, out=target[rows])
-    return mask
+    size_px = face_size_px(landmarks, pixel_aspect=pixel_aspect)
+    mesh = require_landmarks(landmarks, "landmarks") * (pixel_aspect, 1.0)
+    points = np.concatenate([mesh, follow_head(mesh).around])
+    surface = _surface()
+    areas = areas_of_triangles(points, surface.triangles)[surface.owner] * surface.share
+    places = np.einsum("pc,pcd->pd", surface.corners, points[surface.triangles[surface.owner]])
+    raster = Raster.around(points, _MARGIN * size_px, _PITCH * size_px)
+    densities = np.empty((len(REGIONS), *raster.shape))
+    for label, density in enumerate(densities):
+        mine = (surface.label == label) & (areas > 0)
+        density[...] = blurred(raster, places[mine], areas[mine], _SIGMA * size_px)
+    total = densities.sum(axis=0)
+    # Far outside everything underflows; there it does not matter what a pixel is.
+    shares = np.where(total > _LEAST, densities / np.maximum(total, _LEAST), 1.0 / len(REGIONS))
+    values = np.ascontiguousarray(np.moveaxis(shares, 0, -1), dtype=np.float32)
+    weights = np.maximum(raster.to_plate(values, window, pixel_aspect), 0.0)
+    return np.asarray(weights / weights.sum(axis=2, keepdims=True), np.float32)
 
 
-def mask_window(
-    landmarks: npt.ArrayLike, *, pixel_aspect: float = 1.0, feather: float = 0.12, expand: float = 0.0
-) -> Window:
-    """The plate pixels that :func:`face_mask` with the same arguments may make different from 0.
+def region_mattes(weights: FloatArray, mask: FloatArray) -> FloatArray:
+    """The regions as mattes: their weights, running out softly with the mask's edge.
+
+    Args:
+        weights: (H, W, 8) of :func:`region_weights`.
+        mask: (H, W) face mask, 0..1.
+
+    Returns:
+        (H, W, 8) float32, 0..1.  They add up to 1 wherever the mask is above 0.05 and are 0 where it is 0.
 
     Raises:
-        ValueError: see :func:`face_mask`.
+        ValueError: the sizes differ.
     """
-    contour = _contour(landmarks, pixel_aspect)
-    edge_px, feather_px = _edge(contour, feather, expand)
-    return _support(contour, edge_px + feather_px / 2, pixel_aspect)
+    matte = require_mask(mask, "mask")
+    require_same_size(weights, "weights", matte.shape)
+    share = np.minimum(matte * np.float32(1 / _RUNS_OUT), 1)
+    return np.asarray(weights * (share * share * (3 - 2 * share))[:, :, None])
 
 
-def _edge(contour: _Contour, feather: float, expand: float) -> tuple[float, float]:
-    """How far out the middle of the soft edge lies, and its width, square pixels."""
-    return expand * contour.face_size_px, max(feather * contour.face_size_px, 1.0)
+_RUNS_OUT = 0.05
 
 
-def _support(contour: _Contour, reach_px: float, pixel_aspect: float) -> Window:
-    if reach_px <= 0:
-        # A negative offset takes away at least that much on each side, unless nothing is left.
-        low, high = contour.points.min(axis=0) - reach_px, contour.points.max(axis=0) + reach_px
-        if (low >= high).any():
-            return Window(0, 0, 0, 0)
-        return Window.around(np.array([low, high]) / (pixel_aspect, 1.0))
-    corners = np.concatenate([contour.points - reach_px, contour.points + reach_px])
-    return Window.around(corners / (pixel_aspect, 1.0))
+@lru_cache(maxsize=1)
+def _surface() -> _Surface:
+    mesh = canonical_mesh()[:, :2].astype(np.float64)
+    flat = np.concatenate([mesh, canonical_around()[:, :2]])
+    triangles = _clockwise(flat, np.asarray(Delaunay(flat).simplices, np.int64))
+    owners, corners, shares = [], [], []
+    for index, triangle in enumerate(triangles):
+        longest = max(np.linalg.norm(flat[triangle] - flat[np.roll(triangle, 1)], axis=1))
+        # Beyond the mesh regions are large, and their borders may be rough.
+        spacing = _SPACING if (triangle < len(mesh)).all() else 2 * _SPACING
+        inner = _centroids(int(np.ceil(longest / spacing)))
+        owners.append(np.full(len(inner), index))
+        corners.append(inner)
+        shares.append(np.full(len(inner), 1 / len(inner)))
+    owner, corner = np.concatenate(owners), np.concatenate(corners)
+    places = np.einsum("pc,pcd->pd", corner, flat[triangles[owner]])
+    label = np.array([_region_of(mesh, place) for place in places])
+    return _Surface(triangles, owner, corner, np.concatenate(shares), label)
 
 
-def _contour(landmarks: npt.ArrayLike, pixel_aspect: float) -> _Contour:
-    """The smooth outline in square coordinates.
-
-    Rays from the middle meet the mesh's rim, and are pushed out by every landmark near them: in a turned head the far
-    cheek and then the nose reach over the rim, which folds up.  The radius as a function of the angle is then smoothed
-    as a Fourier series.  All of it is continuous in the landmarks.
-    """
-    points = require_landmarks(landmarks, "landmarks") * (pixel_aspect, 1.0)
-    size, centre = _size_and_middle(points)
-    offsets = _raised(points, size) - centre
-    angles = np.arange(_RAYS) * (2 * np.pi / _RAYS)
-    radii = np.maximum(_rim_hits(offsets[list(FACE_OVAL)], angles), _pushed_out(offsets, angles))
-    orders = np.arange(_RAYS // 2 + 1)
-    series = np.fft.rfft(radii) * np.exp(-0.5 * (orders * _ROUNDING_RADIANS) ** 2) * (_CONTOUR_POINTS / _RAYS)
-    radius = np.fft.irfft(series, _CONTOUR_POINTS)
-    slope = np.fft.irfft(series * 1j * orders, _CONTOUR_POINTS)
-    fine = np.arange(_CONTOUR_POINTS) * (2 * np.pi / _CONTOUR_POINTS)
-    outward = np.column_stack([np.cos(fine), np.sin(fine)])
-    sideways = np.column_stack([-np.sin(fine), np.cos(fine)])
-    normals = radius[:, None] * outward - slope[:, None] * sideways
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return _Contour(centre + radius[:, None] * outward, normals, size)
+def _clockwise(points: Doubles, triangles: Triangles) -> Triangles:
+    first, second, third = (points[triangles[:, corner]] for corner in range(3))
+    one, other = second - first, third - first
+    turned = one[:, 0] * other[:, 1] < one[:, 1] * other[:, 0]
+    triangles[turned] = triangles[turned][:, ::-1]
+    return triangles
 
 
-def _size_and_middle(points: Doubles) -> tuple[float, Doubles]:
-    """The face size and the centroid of the landmarks' convex hull."""
-    hull = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2).astype(np.float64)
-    # About a point of the hull, for far from the origin the products would eat up the digits.
-    x, y = (hull - hull[0]).T
-    cross = x * np.roll(y, -1) - y * np.roll(x, -1)
-    area = float(np.sum(cross)) / 2
-    if not abs(area) > 0:
-        raise ValueError("landmarks have no extent")
-    middle = np.array([np.sum((x + np.roll(x, -1)) * cross), np.sum((y + np.roll(y, -1)) * cross)]) / (6 * area)
-    return float(np.sqrt(4 / np.pi * abs(area))), np.asarray(hull[0] + middle)
+def _centroids(parts: int) -> Doubles:
+    """Barycentric centroids of the equal triangles that a triangle with each side cut into ``parts`` has."""
+    found = []
+    for i in range(parts):
+        for j in range(parts - i):
+            found.append((i + 1 / 3, j + 1 / 3))
+            if i + j < parts - 1:
+                found.append((i + 2 / 3, j + 2 / 3))
+    ab = np.array(found) / parts
+    return np.column_stack([ab, 1 - ab.sum(axis=1)])
 
 
-def _raised(points: Doubles, size: float) -> Doubles:
-    """The landmarks with those above the eyes moved up, the topmost to the hairline."""
-    up = points[_FOREHEAD_TOP] - points[_CHIN]
-    up = up / max(float(np.linalg.norm(up)), 1e-9)
-    eyes = points[list(_EYE_CORNERS)].mean(axis=0)
-    height = (points - eyes) @ up
-    share = np.clip(height / max(float(height[_FOREHEAD_TOP]), 1e-9), 0.0, 1.0)
-    rise = share * share * (_HAIRLINE_RISE * size)
-    return np.asarray(points + rise[:, None] * up)
-
-
-def _rim_hits(rim: Doubles, angles: Doubles) -> Doubles:
-    """How far along each ray from the origin the closed line ``rim`` is met last, 0 where it is not."""
-    ray = np.column_stack([np.cos(angles), np.sin(angles)])[:, None, :]
-    start, along = rim[None], (np.roll(rim, -1, axis=0) - rim)[None]
-    crossing = ray[..., 0] * along[..., 1] - ray[..., 1] * along[..., 0]
-    crossing = np.where(np.abs(crossing) < 1e-12, np.nan, crossing)
-    distance = (start[..., 0] * along[..., 1] - start[..., 1] * along[..., 0]) / crossing
-    position = (start[..., 0] * ray[..., 1] - start[..., 1] * ray[..., 0]) / crossing
-    hit = (position >= 0) & (position <= 1) & (distance > 0)
-    return np.asarray(np.where(hit, distance, 0.0).max(axis=1))
-
-
-def _pushed_out(offsets: Doubles, angles: Doubles) -> Doubles:
-    """How far out landmarks hold each ray: their own distance, falling off to either side of their direction."""
-    directions = np.arctan2(offsets[:, 1], offsets[:, 0])
-    apart = np.abs((angles[:, None] - directions + np.pi) % (2 * np.pi) - np.pi)
-    hold = np.clip(1.0 - (apart / _HOLD_RADIANS) ** 2, 0.0, None)
-    return np.asarray((hold * np.linalg.norm(offsets, axis=1)).max(axis=1))
-
-
-def _signed_distance(contour: _Contour, reach_px: float, part: Window, pixel_aspect: float) -> FloatArray:
-    """Distance of the pixels' centres from the contour in square pixels, negative inside.
-
-    It is measured on a coarse raster that hangs on the contour, never on ``part``, and interpolated from there.
-    """
-    pitch = contour.face_size_px * _DISTANCE_PITCH
-    low = contour.points.min(axis=0) - max(reach_px, 0.0) - 3 * pitch
-    high = contour.points.max(axis=0) + max(reach_px, 0.0) + 3 * pitch
-    columns, rows = (int(np.ceil(extent / pitch)) for extent in high - low)
-    grid_x, grid_y = np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5)
-    samples = low + pitch * np.column_stack([grid_x.ravel(), grid_y.ravel()])
-    _, nearest = cKDTree(contour.points).query(samples)
-    # Along the normal: unlike the distance to the nearest point it does not see how densely the points lie.
-    distance = np.einsum("ij,ij->i", samples - contour.points[nearest], contour.normals[nearest])
-    part_from_grid = np.array(
-        [[pitch / pixel_aspect, 0.0, low[0] / pixel_aspect - part.x_min], [0.0, pitch, low[1] - part.y_min]]
-    )
-    raster = distance.reshape(rows, columns).astype(np.float32)
-    return warp(raster, Window.of_shape(raster.shape), part_from_grid, part.shape, filter="cubic")
+def _region_of(mesh: Doubles, place: Doubles) -> int:
+    """The region of a point of the canonical face, which is symmetric."""
+    at = (-abs(float(place[0])), float(place[1]))
+    for name, outline in _OUTLINES.items():
+        polygon = np.concatenate([mesh[list(outline)], np.array(_BEYOND.get(name, ())).reshape(-1, 2)])
+        if cv2.pointPolygonTest(polygon.astype(np.float32), at, measureDist=False) >= 0:
+            return REGIONS.index(name)
+    return REGIONS.index("cheeks")

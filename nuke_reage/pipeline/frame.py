@@ -16,8 +16,8 @@ from nuke_reage.core.settings import MaskSettings
 from nuke_reage.faces.canonical import Framing, crop_frame
 from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.encoding import NetworkEncoding
+from nuke_reage.imaging.face_mask import face_mask, mask_window
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
-from nuke_reage.imaging.regions import face_mask, mask_window
 from nuke_reage.imaging.sampling import warp, warp_back
 from nuke_reage.media.plate import Plate
 

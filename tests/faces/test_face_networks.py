@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import nuke_reage
+from nuke_reage.core import bundled
+from nuke_reage.core.bundled import CHECKSUMS, read_asset
 from nuke_reage.core.errors import FaceError
-from nuke_reage.faces import bundled, ssd
-from nuke_reage.faces.bundled import CHECKSUMS, read_asset
+from nuke_reage.faces import ssd
 from nuke_reage.faces.networks import roi_of_landmarks
 from nuke_reage.faces.pyramid import ImagePyramid, SquareCrop
 from nuke_reage.faces.types import check_image, check_landmarks

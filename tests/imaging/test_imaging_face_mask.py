@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.faces.canonical import project_mesh
 from nuke_reage.faces.types import Pose
+from nuke_reage.imaging.face_mask import face_mask, mask_window
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine, invert_affine
-from nuke_reage.imaging.regions import FACE_OVAL, face_mask, mask_window
 from nuke_reage.imaging.sampling import warp
 
 Points = npt.NDArray[np.floating]
 
 NOSE_TIP, FOREHEAD_TOP, CHIN = 1, 10, 152
+FOREHEAD_RIM = (103, 67, 109, 10, 338, 297, 332)
+EARS = (127, 234, 356, 454)
+JAW_RIM = (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397)
 # Both eyes' corners, mouth corners, nose, cheeks, between the brows.
 INNER = (33, 133, 263, 362, 61, 291, NOSE_TIP, 50, 280, 9)
 
@@ -47,12 +50,12 @@ def test_the_face_is_in_and_the_rest_is_out(roll: float) -> None:
     mask = face_mask(points, window)
     assert mask.dtype == np.float32 and mask.shape == window.shape
     assert (at(mask, window, points[list(INNER)]) == 1).all()
-    rim = at(mask, window, points[list(FACE_OVAL)])
     up = (points[FOREHEAD_TOP] - points[CHIN]) / np.linalg.norm(points[FOREHEAD_TOP] - points[CHIN])
-    above_eyes = (points[list(FACE_OVAL)] - points[168]) @ up > 0.3 * np.linalg.norm(points[FOREHEAD_TOP] - points[168])
-    # The mesh ends on the forehead, the mask at the hairline; elsewhere the rim is the middle of the soft edge.
-    assert (rim[above_eyes] > 0.65).all()
-    assert (np.abs(rim[~above_eyes] - 0.5) < 0.35).all()
+    # The mesh ends on the forehead and before the ears, the mask at the hairline and behind their roots; at the jaw the
+    # rim is the middle of the soft edge.
+    assert (at(mask, window, points[list(FOREHEAD_RIM)]) > 0.6).all()
+    assert (at(mask, window, points[list(EARS)]) > 0.6).all()
+    assert (np.abs(at(mask, window, points[list(JAW_RIM)]) - 0.5) < 0.35).all()
     hairline = points[FOREHEAD_TOP] + up * 0.1 * size_of(points)
     neck = points[CHIN] - up * 0.1 * size_of(points)
     assert at(mask, window, hairline[None])[0] > 0.5
