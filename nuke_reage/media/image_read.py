@@ -25,7 +25,7 @@ from nuke_reage.media.image_open import (
 from nuke_reage.media.metadata import Attribute, inherited_metadata
 from nuke_reage.media.plate import FloatArray, Plate
 
-__all__ = ["PlateHeader", "read_header", "read_plate"]
+__all__ = ["PlateHeader", "channel_names_of", "read_header", "read_plate"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_plate(
     """
     with open_image(path) as image:
         specs = all_specs(image)
-        refs = list_channels(_part_names(specs))
+        refs = list_channels(channel_names_of(specs))
         colour = choose_colour(refs, layer, path)
         extra = _other_channels(refs, colour, channels)
         spec = specs[colour.red.part]
@@ -101,7 +101,7 @@ def read_header(path: str | os.PathLike[str], *, layer: str | None = None) -> Pl
     """Read what a file says about itself; costs no pixels.  Arguments and errors as :func:`read_plate`."""
     with open_image(path) as image:
         specs = all_specs(image)
-        refs = list_channels(_part_names(specs))
+        refs = list_channels(channel_names_of(specs))
         colour = choose_colour(refs, layer, path)
         spec = specs[colour.red.part]
         return PlateHeader(
@@ -115,7 +115,8 @@ def read_header(path: str | os.PathLike[str], *, layer: str | None = None) -> Pl
         )
 
 
-def _part_names(specs: Sequence[oiio.ImageSpec]) -> list[PartNames]:
+def channel_names_of(specs: Sequence[oiio.ImageSpec]) -> list[PartNames]:
+    """The names in a file's headers, part by part."""
     parts = []
     for spec in specs:
         formats = spec.channelformats or (spec.format,) * spec.nchannels
