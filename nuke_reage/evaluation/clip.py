@@ -12,7 +12,7 @@ from nuke_reage.evaluation.measures import mean_difference, motion_between, move
 from nuke_reage.evaluation.sitting import Image, ModelRunner, Sitting
 from nuke_reage.faces.age_estimate import AgeEstimator
 from nuke_reage.imaging.geometry import Window
-from nuke_reage.pipeline.frame import face_window
+from nuke_reage.pipeline.canvas import face_window
 from nuke_reage.pipeline.reporting import Silent
 
 __all__ = ["CLIP_AGES_YEARS", "ClipScore", "score_clip"]

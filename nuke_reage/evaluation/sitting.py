@@ -17,11 +17,12 @@ from nuke_reage.evaluation.sheets import screen_rgb
 from nuke_reage.faces.canonical import crop_frame
 from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.encoding import NetworkEncoding
+from nuke_reage.imaging.face_mask import face_mask, mask_window
 from nuke_reage.imaging.geometry import Window
-from nuke_reage.imaging.regions import face_mask, mask_window
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import open_plate
-from nuke_reage.pipeline.frame import CanvasPlan, FrameLayers, face_window, plan_canvas, reage_ladder
+from nuke_reage.pipeline.canvas import CanvasPlan, face_window, plan_canvas
+from nuke_reage.pipeline.frame import FrameLayers, reage_ladder
 from nuke_reage.pipeline.reporting import Reporter
 from nuke_reage.pipeline.shot import PredictorCache, Shot, open_shot
 from nuke_reage.pipeline.sinks import finished_picture

@@ -9,7 +9,7 @@ plate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,20 +195,41 @@ class NetworkEncoding:
         Raises:
             ValueError: a shape is not (H, W, 3), or the two differ.
         """
-        plate, change = require_rgb(plate_rgb, "plate_rgb"), require_rgb(encoded_delta, "encoded_delta")
-        require_same_size(change, "encoded_delta", plate.shape)
-        pixels, changes, result = plate.reshape(-1, 3), change.reshape(-1, 3), np.zeros_like(plate)
-        flat = result.reshape(-1, 3)
-        for part in _chunks(len(pixels)):
-            if not changes[part].any():
-                continue
-            with np.errstate(invalid="ignore", over="ignore"):
-                added = self._added(pixels[part], changes[part])
-            sound = np.isfinite(added)
-            if not sound.all():
-                added[~sound.all(axis=1)] = 0
-            flat[part] = added
-        return result
+        return self.delta_maker(plate_rgb)(encoded_delta)
+
+    def delta_maker(self, plate_rgb: Any) -> Callable[[Any], FloatArray]:
+        """:meth:`delta` for many changes of one picture, which is encoded once.
+
+        Args:
+            plate_rgb: as in :meth:`delta`.
+
+        Returns:
+            A function of ``encoded_delta``.
+        """
+        plate = require_rgb(plate_rgb, "plate_rgb")
+        pixels = plate.reshape(-1, 3)
+        known: dict[int, tuple[FloatArray, Any, FloatArray]] = {}
+
+        def delta(encoded_delta: Any) -> FloatArray:
+            change = require_rgb(encoded_delta, "encoded_delta")
+            require_same_size(change, "encoded_delta", plate.shape)
+            changes, result = change.reshape(-1, 3), np.zeros_like(plate)
+            flat = result.reshape(-1, 3)
+            for part in _chunks(len(pixels)):
+                if not changes[part].any():
+                    continue
+                with np.errstate(invalid="ignore", over="ignore"):
+                    if part.start not in known:
+                        light, broken = self._light(pixels[part])
+                        known[part.start] = light, broken, self.curve.encode(light)
+                    added = self._added(*known[part.start], changes[part])
+                sound = np.isfinite(added)
+                if not sound.all():
+                    added[~sound.all(axis=1)] = 0
+                flat[part] = added
+            return result
+
+        return delta
 
     def _light(self, pixels: FloatArray) -> tuple[FloatArray, Any]:
         """(N, 3) plate pixels as linear Rec.709 with the gains; also which of them are broken, None for none."""
@@ -221,9 +242,8 @@ class NetworkEncoding:
             light *= self._gains
         return light, broken
 
-    def _added(self, pixels: FloatArray, changes: FloatArray) -> FloatArray:
-        light, broken = self._light(pixels)
-        moved = self.curve.decode(self.curve.encode(light) + changes)
+    def _added(self, light: FloatArray, broken: Any, encoded: FloatArray, changes: FloatArray) -> FloatArray:
+        moved = self.curve.decode(encoded + changes)
         if self._inverse is not None:
             added = moved - light
             # Exact: there and back through the curve a value comes out within a rounding of itself, not as itself.

@@ -48,6 +48,8 @@ _PITCH = _SIGMA / 2
 _MARGIN = 0.25
 _SPACING = 0.07
 _LEAST = 1e-250
+# Below this much of the face mask the mattes run out.
+_RUNS_OUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def region_mattes(weights: FloatArray, mask: FloatArray) -> FloatArray:
         mask: (H, W) face mask, 0..1.
 
     Returns:
-        (H, W, 8) float32, 0..1.  They add up to 1 wherever the mask is above 0.05 and are 0 where it is 0.
+        (H, W, 8) float32, 0..1.  They add up to 1 wherever the mask is above 0.2 and are 0 where it is 0.
 
     Raises:
         ValueError: the sizes differ.
@@ -123,9 +125,6 @@ def region_mattes(weights: FloatArray, mask: FloatArray) -> FloatArray:
     require_same_size(weights, "weights", matte.shape)
     share = np.minimum(matte * np.float32(1 / _RUNS_OUT), 1)
     return np.asarray(weights * (share * share * (3 - 2 * share))[:, :, None])
-
-
-_RUNS_OUT = 0.05
 
 
 @lru_cache(maxsize=1)

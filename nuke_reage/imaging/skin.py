@@ -41,6 +41,8 @@ _FACE_PX = 224.0
 _SUBPIXEL_BITS = 4
 _BLACK = 0.02
 _ROUNDS = 3
+# Standard deviation over median absolute deviation, of a normal distribution.
+_SPREAD_OF_MEDIAN = 1.4826
 # Least spread of skin: of the logarithm of its brightness, and of the shares of red and green in it.
 _LEAST_SPREAD = (0.25, 0.0125, 0.0105)
 # Squared distances in spreads from which a pixel is half and hardly skin.
@@ -87,15 +89,16 @@ def _rated(picture: FloatArray, points: Doubles) -> FloatArray:
     if inside.sum() < 4 * features.shape[2]:
         return np.ones(picture.shape[:2], np.float32)
     samples = features[inside].astype(np.float64)
-    weights = np.ones(len(samples))
     floor = np.diag(np.square(_LEAST_SPREAD))
     middle = np.median(samples, axis=0)
+    spread = np.diag(np.median(np.abs(samples - middle), axis=0) ** 2) * _SPREAD_OF_MEDIAN**2 + floor
     for _ in range(_ROUNDS):
+        # Strands of hair and shine inside the outlines count the less, the less they look like the rest.
+        away = samples - middle
+        weights = np.exp(-0.125 * np.einsum("ni,ij,nj->n", away, np.linalg.inv(spread), away))
+        middle = weights @ samples / weights.sum()
         away = samples - middle
         spread = (weights[:, None] * away).T @ away / weights.sum() + floor
-        # Strands of hair and shine inside the outlines count the less, the less they look like the rest.
-        weights = 1 / (1 + np.einsum("ni,ij,nj->n", away, np.linalg.inv(spread), away) / 4)
-        middle = weights @ samples / weights.sum()
     away = features - middle
     inverse = np.linalg.inv(spread)
     distance = np.einsum("hwi,ij,hwj->hw", away, inverse, away)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import OpenImageIO as oiio  # noqa: N813
 
 from nuke_reage.core.errors import MediaError
@@ -24,7 +25,6 @@ from nuke_reage.media.image_open import (
     read_samples,
 )
 from nuke_reage.media.metadata import Attribute, inherited_metadata
-from nuke_reage.media.plate import FloatArray
 
 __all__ = ["Layers", "Part", "blank_part", "part_names", "read_layer_metadata", "read_layers"]
 
@@ -35,7 +35,7 @@ class Part:
 
     Attributes:
         name: name of the part, unique in its file, for example ``delta``.
-        channels: (h, w) float32 by full channel name, for example ``reage_delta.red``.
+        channels: (h, w) float32, or to be written also float16, by full channel name, for example ``reage_delta.red``.
         data_window: where the channels lie, in plate coordinates; at least one pixel.
         sample_type: ``half`` or ``float`` for this part; empty = that of the file.
 
@@ -44,7 +44,7 @@ class Part:
     """
 
     name: str
-    channels: Mapping[str, FloatArray]
+    channels: Mapping[str, npt.NDArray[Any]]
     data_window: Window
     sample_type: Literal["", "half", "float"] = ""
 
@@ -54,10 +54,10 @@ class Part:
         if self.data_window.is_empty:
             raise ValueError(f"part {self.name!r} has no pixel; an EXR needs one, see blank_part")
         for name, channel in self.channels.items():
-            if channel.shape != self.data_window.shape or channel.dtype != np.float32:
+            if channel.shape != self.data_window.shape or channel.dtype not in (np.float32, np.float16):
                 raise ValueError(
                     f"channel {name!r} of part {self.name!r} is {channel.dtype} {channel.shape}, "
-                    f"its data window asks for float32 {self.data_window.shape}"
+                    f"its data window asks for float32 or float16 {self.data_window.shape}"
                 )
 
 

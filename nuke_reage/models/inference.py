@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -97,7 +97,7 @@ def predict_ladder(
     predictor: Predictor,
     rgb_canvas: Image,
     source_age: Ages,
-    target_ages: Sequence[Ages],
+    target_ages: Iterable[Ages],
     *,
     region: Region | None = None,
     tiling: str = "single",

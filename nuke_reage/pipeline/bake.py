@@ -18,7 +18,7 @@ from nuke_reage import __version__
 from nuke_reage.core.errors import CancelledError
 from nuke_reage.media.plate import Plate
 from nuke_reage.pipeline.fingerprint import FINGERPRINT_KEY, frame_fingerprint, holds
-from nuke_reage.pipeline.frame import FrameLayers, reage_frame
+from nuke_reage.pipeline.frame import NOTHING_MORE, FrameExtras, FrameLayers, reage_frame
 from nuke_reage.pipeline.prefetch import AHEAD_FRAMES, prefetch
 from nuke_reage.pipeline.reporting import FrameResult, Reporter, Silent
 from nuke_reage.pipeline.shot import Shot
@@ -67,18 +67,18 @@ def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = Fals
 
 
 def _run(shot: Shot, sink: Sink, listener: Reporter, overwrite: bool) -> Iterator[FrameResult]:
-    def read(frame: int) -> tuple[_Task, Plate | None]:
+    def read(frame: int) -> tuple[_Task, Plate | None, FrameExtras]:
         return _read(shot, sink, frame, overwrite)
 
     writes: deque[Future[FrameResult]] = deque()
     with ThreadPoolExecutor(1, "reage-write") as writer:
-        for task, plate in prefetch(read, shot.frames):
+        for task, plate, extras in prefetch(read, shot.frames):
             if listener.cancelled():
                 # What is under way is finished and reported; nothing new is begun.
                 while writes:
                     yield writes.popleft().result()
                 raise CancelledError("by-user", "Stopped.", "Run the same command again to go on.")
-            layers = None if plate is None else _infer(shot, task.frame, plate)
+            layers = None if plate is None else _infer(shot, task.frame, plate, extras)
             writes.append(writer.submit(_write, shot, sink, task, plate, layers))
             while writes and (writes[0].done() or len(writes) > AHEAD_FRAMES):
                 yield writes.popleft().result()
@@ -86,17 +86,25 @@ def _run(shot: Shot, sink: Sink, listener: Reporter, overwrite: bool) -> Iterato
             yield writes.popleft().result()
 
 
-def _read(shot: Shot, sink: Sink, frame: int, overwrite: bool) -> tuple[_Task, Plate | None]:
-    """The frame's plate, or None where a finished file still holds."""
+def _read(shot: Shot, sink: Sink, frame: int, overwrite: bool) -> tuple[_Task, Plate | None, FrameExtras]:
+    """The frame's plate and what else it takes, or no plate where a finished file still holds."""
     fingerprint = frame_fingerprint(
-        shot.job, frame, shot.source.fingerprint(frame), shot.face_at(frame), shot.signature, shot.descriptor.sha256
+        shot.job,
+        frame,
+        shot.source.fingerprint(frame),
+        shot.face_at(frame),
+        shot.signature,
+        shot.descriptor.sha256,
+        shot.maps.fingerprint(frame),
     )
-    path = sink.path(frame)
-    keep = sink.resumable and not overwrite and holds(path, fingerprint)
-    return _Task(frame, path, fingerprint), None if keep else shot.source.read(frame)
+    task = _Task(frame, sink.path(frame), fingerprint)
+    if sink.resumable and not overwrite and holds(task.path, fingerprint):
+        return task, None, NOTHING_MORE
+    plate = shot.source.read(frame)
+    return task, plate, shot.extras(frame, plate)
 
 
-def _infer(shot: Shot, frame: int, plate: Plate) -> FrameLayers | None:
+def _infer(shot: Shot, frame: int, plate: Plate, extras: FrameExtras) -> FrameLayers | None:
     face = shot.face_at(frame)
     if face is None or shot.canvas is None:
         return None
@@ -110,6 +118,7 @@ def _infer(shot: Shot, frame: int, plate: Plate) -> FrameLayers | None:
         shot.encoding,
         shot.job.mask,
         shot.job.model.tiling,
+        extras,
     )
 
 
@@ -124,8 +133,11 @@ def _write(shot: Shot, sink: Sink, task: _Task, plate: Plate | None, layers: Fra
         "reage/target_age": f"{shot.job.target_age.at(task.frame):g}",
         # The whole job's, whatever part of it is baked here: a frame's file is the same from every chunk.
         "reage/job": replace(shot.job, frames="").content_hash,
+        "reage/face_size": f"{layers.face_size_px if layers else 0.0:.3f}",
         FINGERPRINT_KEY: task.fingerprint,
     }
+    if shot.job.output.ladder:
+        provenance["reage/ladder"] = ",".join(f"{age:g}" for age in shot.job.output.ladder)
     warnings = sink.write(task.frame, plate, layers, provenance)
     if layers is None:
         return FrameResult(task.frame, "no-face", task.path, tuple(warnings))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from nuke_reage import __version__
@@ -18,7 +20,13 @@ FINGERPRINT_KEY = "reage/fingerprint"
 
 
 def frame_fingerprint(
-    job: JobSpec, frame: int, plate_fingerprint: str, face: TrackedFace | None, shot: str, model_sha256: str
+    job: JobSpec,
+    frame: int,
+    plate_fingerprint: str,
+    face: TrackedFace | None,
+    shot: str,
+    model_sha256: str,
+    map_fingerprints: Mapping[str, str],
 ) -> str:
     """SHA-256 of everything that decides a frame's pixels.
 
@@ -29,6 +37,7 @@ def frame_fingerprint(
         face: the tracked face in this frame, None where it is missing.
         shot: what the whole shot gives: canvas and gains, as text.
         model_sha256: of the weights.
+        map_fingerprints: of the maps' frames.
     """
     pose = None if face is None else [face.state, face.landmarks.tobytes().hex(), repr(face.pose)]
     parts = [
@@ -41,9 +50,12 @@ def frame_fingerprint(
         job.target_age.at(frame),
         [job.plate.colorspace, job.plate.ocio_config, job.plate.layer],
         [job.model.precision, job.model.tiling],
-        job.mask,
+        replace(job.mask, matte="", holdout=""),
+        job.region_age.at(frame),
+        [job.age_map.mode, job.age_map.soften] if job.age_map.path else None,
+        [f"{what} {text}" for what, text in sorted(map_fingerprints.items())],
         job.adjust if "comp" in job.output.layers else None,
-        [list(job.output.layers), job.output.compression],
+        [list(job.output.layers), job.output.compression, list(job.output.ladder)],
     ]
     return hashlib.sha256("\n".join(canonical_json(part) for part in parts).encode()).hexdigest()
 

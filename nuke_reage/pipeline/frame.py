@@ -1,55 +1,46 @@
-"""One frame, pure: plate, face and ages in, delta and mask out.
+"""One frame, pure: plate, face and ages in, delta, mask and mattes out.
 
 Nothing here depends on any other frame, so that a frame alone, in a chunk and in the shot has the same pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from nuke_reage.core.settings import MaskSettings
-from nuke_reage.faces.canonical import Framing, crop_frame
+from nuke_reage.core.settings import AgeMapSettings, MaskSettings
+from nuke_reage.faces.canonical import crop_frame
 from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.encoding import NetworkEncoding
-from nuke_reage.imaging.face_mask import face_mask, mask_window
+from nuke_reage.imaging.face_mask import face_mask, face_size_px, mask_window
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
-from nuke_reage.imaging.sampling import warp, warp_back
+from nuke_reage.imaging.protect import protect_mattes
+from nuke_reage.imaging.regions import region_mattes, region_weights
+from nuke_reage.imaging.sampling import warp_back
+from nuke_reage.imaging.skin import skin_matte
 from nuke_reage.media.plate import Plate
+from nuke_reage.pipeline.age_field import age_field
+from nuke_reage.pipeline.canvas import CanvasPlan, canvas_image, outline_of
+from nuke_reage.pipeline.maps import FrameMaps
 
 if TYPE_CHECKING:
     from nuke_reage.models.backends import Predictor
 
-__all__ = ["CanvasPlan", "FrameLayers", "face_window", "plan_canvas", "reage_frame", "reage_ladder"]
+__all__ = [
+    "NOTHING_MORE",
+    "FrameExtras",
+    "FrameLayers",
+    "LadderStep",
+    "reage_frame",
+    "reage_ladder",
+]
 
 Image = npt.NDArray[np.float32]
-
-_MULTIPLE = 16
-_FILTER_REACH_PX = 4
-
-
-@dataclass(frozen=True)
-class CanvasPlan:
-    """The network's raster, the same for every frame of a shot.
-
-    Its size and reach follow from the whole track, never from the frames that happen to be baked together, so that
-    neither steps within a shot nor differs between chunks.
-
-    Attributes:
-        framing: square crop around the face, in units of the face.
-        canvas_px: side of the canvas.
-        rows: rows of the canvas that the mask can reach.
-        columns: columns of the canvas that the mask can reach.
-    """
-
-    framing: Framing
-    canvas_px: int
-    rows: slice
-    columns: slice
+Delta = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -60,48 +51,56 @@ class FrameLayers:
         window: the pixels that the arrays cover, inside the plate's data window.
         delta: (h, w, 3) float32, added light in the plate's own space, not multiplied by the mask.
         mask: (h, w) float32, 0 to 1.
+        regions: (h, w, 8) float32 mattes, see :func:`~nuke_reage.imaging.regions.region_mattes`; None = not asked for.
+        protect: (h, w, 3) float32 mattes, see :func:`~nuke_reage.imaging.protect.protect_mattes`; likewise.
+        ladder: the deltas for further ages.
+        face_size_px: the face size in this frame, in rows of the plate: the unit of radii and widths.
     """
 
     window: Window
     delta: Image
     mask: Image
+    regions: Image | None = None
+    protect: Image | None = None
+    ladder: tuple[LadderStep, ...] = ()
+    face_size_px: float = 0.0
 
 
-def plan_canvas(
-    faces: list[TrackedFace],
-    framing: Framing,
-    pixel_aspect: float,
-    mask: MaskSettings,
-    canvas_px: int,
-    max_canvas_px: int,
-) -> CanvasPlan:
-    """Lay out the canvas for a shot.
+@dataclass(frozen=True)
+class LadderStep:
+    """The delta for one age of the ladder.
 
-    Args:
-        faces: the face in every frame of the track in which it was found, at least one.
-        framing: the model's crop.
-        pixel_aspect: width of a pixel over its height.
-        mask: mask settings; they decide how far the mask reaches.
-        canvas_px: the model's own canvas.
-        max_canvas_px: largest canvas that the model can be tiled to; the canvas grows to the largest face's native
-            scale, so that close-ups keep their detail.
-
-    Returns:
-        The plan.
+    Attributes:
+        age_years: target age.
+        delta: (h, w, 3), as :attr:`FrameLayers.delta`; half float where that holds it, for there are many.
     """
-    crops = [crop_frame(face.pose, framing, pixel_aspect) for face in faces]
-    native_px = int(np.ceil(max(crop.side_px for crop in crops) / _MULTIPLE)) * _MULTIPLE
-    size = int(np.clip(native_px, canvas_px, max_canvas_px))
-    low, high = np.full(2, np.inf), np.full(2, -np.inf)
-    for face, crop in zip(faces, crops, strict=True):
-        # Measured on the canvas itself: the plate's own window would grow with the roll of the head.
-        on_canvas = apply_affine(crop.canvas_from_plate(size), face.landmarks)
-        reach = mask_window(on_canvas, feather=mask.feather, expand=mask.expand)
-        low = np.minimum(low, (reach.x_min, reach.y_min))
-        high = np.maximum(high, (reach.x_max, reach.y_max))
-    first = np.clip(np.floor(low) - _FILTER_REACH_PX, 0, size).astype(int)
-    last = np.clip(np.ceil(high) + _FILTER_REACH_PX, 0, size).astype(int)
-    return CanvasPlan(framing, size, slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0])))
+
+    age_years: float
+    delta: Delta
+
+
+@dataclass(frozen=True)
+class FrameExtras:
+    """What a frame may have beyond one age and a mask.
+
+    Attributes:
+        regions: make the region mattes.
+        protect: make the protect mattes.
+        ladder: further target ages.
+        region_years: years to add to the target ages by region.
+        age_map: how the painted ages count.
+        maps: painted ages and roto.
+    """
+
+    regions: bool = False
+    protect: bool = False
+    ladder: tuple[float, ...] = ()
+    region_years: Mapping[str, float] = field(default_factory=dict)
+    age_map: AgeMapSettings = field(default_factory=AgeMapSettings)
+    maps: FrameMaps = field(default_factory=FrameMaps)
+
+
+NOTHING_MORE = FrameExtras()
 
 
 def reage_frame(
@@ -114,10 +113,18 @@ def reage_frame(
     encoding: NetworkEncoding,
     mask: MaskSettings,
     tiling: str = "single",
+    extras: FrameExtras = NOTHING_MORE,
 ) -> FrameLayers | None:
-    """Re-age a face in one frame: a ladder of one step, see :func:`reage_ladder`."""
-    steps = reage_ladder(plate, face, plan, source_age_years, [target_age_years], predictor, encoding, mask, tiling)
-    return next(steps)
+    """Re-age a face in one frame, and to the ages of ``extras.ladder``; see :func:`reage_ladder`."""
+    ages = [target_age_years, *(age for age in extras.ladder if age != target_age_years)]
+    steps = reage_ladder(plate, face, plan, source_age_years, ages, predictor, encoding, mask, tiling, extras)
+    first = next(steps)
+    if first is None or not extras.ladder:
+        return first
+    made = {target_age_years: _stored(first.delta)}
+    # One after the other, so that at most one delta is held at full precision beside the first.
+    made |= {age: _stored(step.delta) for age, step in zip(ages[1:], steps, strict=True) if step is not None}
+    return replace(first, ladder=tuple(LadderStep(age, made[age]) for age in extras.ladder))
 
 
 def reage_ladder(
@@ -130,6 +137,7 @@ def reage_ladder(
     encoding: NetworkEncoding,
     mask: MaskSettings,
     tiling: str = "single",
+    extras: FrameExtras = NOTHING_MORE,
 ) -> Iterator[FrameLayers | None]:
     """Re-age a face in one frame to a row of ages; what does not depend on the age is done once.
 
@@ -143,6 +151,7 @@ def reage_ladder(
         encoding: plate pixels to network pixels and back.
         mask: mask settings.
         tiling: ``single`` or ``windows``.
+        extras: mattes, region ages and maps; its ladder does not count.
 
     Yields:
         The layers for each age, or None where the mask does not touch the plate's data window.
@@ -151,38 +160,60 @@ def reage_ladder(
     from nuke_reage.models.inference import predict_ladder
 
     aspect = plate.pixel_aspect
-    reach = mask_window(face.landmarks, pixel_aspect=aspect, feather=mask.feather, expand=mask.expand)
-    window = reach.intersect(plate.data_window)
+    window = mask_window(face.landmarks, pixel_aspect=aspect, **outline_of(mask)).intersect(plate.data_window)
     if window.is_empty:
         yield from (None for _ in target_ages_years)
         return
-    soft = face_mask(face.landmarks, window, pixel_aspect=aspect, feather=mask.feather, expand=mask.expand)
-    # As the file will hold it: where the stored mask is 0 nothing may be added, not even a hair's breadth.
-    soft = soft.astype(np.float16).astype(np.float32)
     crop = crop_frame(face.pose, plan.framing, aspect)
-    canvas = _canvas_image(plate, crop, plan.canvas_px, encoding)
-    pixels = plate.rgb[window.slices_in(plate.data_window)]
+    canvas = canvas_image(plate, crop, plan.canvas_px, encoding)
+    bare = _as_stored(face_mask(face.landmarks, window, pixel_aspect=aspect, **outline_of(mask)))
+    soft = _by_hand(bare, plate, window, extras.maps)
+    if mask.refine > 0:
+        soft = soft * (1 - np.float32(mask.refine) * (1 - _skin(canvas, face, crop, window)))
+    layers = FrameLayers(
+        window,
+        np.zeros((*window.shape, 3), np.float32),
+        _as_stored(soft),
+        region_mattes(region_weights(face.landmarks, window, pixel_aspect=aspect), bare) if extras.regions else None,
+        protect_mattes(face.landmarks, window, pixel_aspect=aspect) if extras.protect else None,
+        face_size_px=face_size_px(face.landmarks, pixel_aspect=aspect),
+    )
+    field_of_ages = age_field(plate, face, crop, plan.canvas_px, extras.region_years, extras.maps.ages, extras.age_map)
+    ages = (field_of_ages.at(age) for age in target_ages_years)
+    to_delta = encoding.delta_maker(plate.rgb[window.slices_in(plate.data_window)])
     region = (plan.rows, plan.columns)
     corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
-    for change in predict_ladder(predictor, canvas, source_age_years, target_ages_years, region=region, tiling=tiling):
+    for change in predict_ladder(predictor, canvas, source_age_years, ages, region=region, tiling=tiling):
         encoded_delta = warp_back(change[region], crop.plate_from_canvas(plan.canvas_px), window, canvas_window=corner)
-        encoded_delta[soft == 0.0] = 0.0
-        yield FrameLayers(window, encoding.delta(pixels, encoded_delta), soft)
+        # What refinement and roto take away stays in the delta: they may be done again by hand.
+        encoded_delta[bare == 0.0] = 0.0
+        yield replace(layers, delta=to_delta(encoded_delta))
 
 
-def face_window(face: TrackedFace, plan: CanvasPlan, pixel_aspect: float) -> Window:
-    """The pixels of the plate that the model's crop covers."""
-    return crop_frame(face.pose, plan.framing, pixel_aspect).plate_window()
+def _as_stored(matte: Image) -> Image:
+    """As the file will hold it: where the stored mask is 0 nothing may be added, not even a hair's breadth."""
+    return matte.astype(np.float16).astype(np.float32)
 
 
-def _canvas_image(plate: Plate, crop: CropFrame, canvas_px: int, encoding: NetworkEncoding) -> Image:
-    """The face as the network sees it, (canvas_px, canvas_px, 3) float32; the plate's edge goes on where it ends."""
-    side = float(canvas_px)
-    corners = np.array([(0.0, 0.0), (side, 0.0), (side, side), (0.0, side)])
-    quad = apply_affine(crop.plate_from_canvas(canvas_px), corners)
-    margin = int(np.ceil(_FILTER_REACH_PX * max(1.0, crop.side_px / canvas_px)))
-    needed = Window.around(quad, margin).intersect(plate.data_window)
-    if needed.is_empty:
-        needed = plate.data_window
-    encoded = encoding.encode(plate.rgb[needed.slices_in(plate.data_window)])
-    return warp(encoded, needed, crop.canvas_from_plate(canvas_px), (canvas_px, canvas_px))
+def _stored(delta: Image) -> Delta:
+    """As the file will hold it, if half can."""
+    with np.errstate(over="ignore"):
+        half = delta.astype(np.float16)
+    return delta if np.isinf(half).any() else half
+
+
+def _by_hand(mask: Image, plate: Plate, window: Window, maps: FrameMaps) -> Image:
+    """The mask under matte and holdout."""
+    part = window.slices_in(plate.data_window)
+    if maps.matte is not None:
+        mask = mask * maps.matte[part]
+    if maps.holdout is not None:
+        mask = mask * (1 - maps.holdout[part])
+    return mask
+
+
+def _skin(canvas: Image, face: TrackedFace, crop: CropFrame, window: Window) -> Image:
+    """Where skin is seen.  Measured on the canvas, which goes with the head, so that no raster shows in a move."""
+    canvas_px = canvas.shape[0]
+    landmarks = apply_affine(crop.canvas_from_plate(canvas_px), face.landmarks[:, :2])
+    return warp_back(skin_matte(canvas, landmarks), crop.plate_from_canvas(canvas_px), window, filter="linear")

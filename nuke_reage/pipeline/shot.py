@@ -20,10 +20,13 @@ from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.encoding import NetworkEncoding
 from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.media.atomic import remove_stale_partials, require_writable_folder
+from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, open_plate
 from nuke_reage.models.descriptor import ModelDescriptor
 from nuke_reage.models.registry import Registry
-from nuke_reage.pipeline.frame import CanvasPlan, plan_canvas
+from nuke_reage.pipeline.canvas import CanvasPlan, plan_canvas
+from nuke_reage.pipeline.frame import FrameExtras
+from nuke_reage.pipeline.maps import ShotMaps
 from nuke_reage.pipeline.reporting import Reporter, Silent
 from nuke_reage.pipeline.sinks import check_output
 from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
@@ -71,6 +74,7 @@ class ShotPlan:
         descriptor: the model's card.
         track: where the track lies and whether it holds.
         site: the machine's settings.
+        maps: the roto and the painted ages that the job names.
     """
 
     job: JobSpec
@@ -80,6 +84,7 @@ class ShotPlan:
     descriptor: ModelDescriptor
     track: TrackPlan
     site: Site
+    maps: ShotMaps
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class Shot:
         track: the track of the whole plate.
         face: the chosen face.
         canvas: the network's raster; None where the face is missing in every frame.
+        maps: the roto and the painted ages that the job names.
     """
 
     job: JobSpec
@@ -107,10 +113,27 @@ class Shot:
     track: Track
     face: FaceTrack
     canvas: CanvasPlan | None
+    maps: ShotMaps
 
     def face_at(self, frame: int) -> TrackedFace | None:
         """The face in a frame, None where it is missing."""
         return self.face.at(frame)
+
+    def extras(self, frame: int, plate: Plate) -> FrameExtras:
+        """What the job asks of a frame beyond one age and a mask; reads its maps.
+
+        Raises:
+            MediaError: a map is missing, damaged or of another format than the plate.
+        """
+        layers = self.job.output.layers
+        return FrameExtras(
+            regions="regions" in layers,
+            protect="protect" in layers,
+            ladder=self.job.output.ladder,
+            region_years=self.job.region_age.at(frame),
+            age_map=self.job.age_map,
+            maps=self.maps.read(frame, plate),
+        )
 
     @cached_property
     def predictor(self) -> Predictor:
@@ -133,8 +156,8 @@ def plan_shot(job: JobSpec, frames: str = "") -> ShotPlan:
         frames: frame range that counts instead of the job's own.
 
     Raises:
-        ReageError: plate, frames, colourspace or model do not exist, the output cannot be what it is to be, or the
-            trackfile beside it is damaged.
+        ReageError: plate, frames, maps, colourspace or model do not exist or do not fit, the output cannot be what it
+            is to be, or the trackfile beside it is damaged.
     """
     site = load_site()
     source = open_plate(job.plate.path, layer=job.plate.layer or None)
@@ -143,7 +166,12 @@ def plan_shot(job: JobSpec, frames: str = "") -> ShotPlan:
     descriptor.require_weights()
     chosen = _choose_frames(frames or job.frames, source)
     check_output(job.output, source, chosen)
-    return ShotPlan(job, source, chosen, space, descriptor, plan_track(job, source, space), site)
+    maps = ShotMaps(job)
+    if not maps.are_none:
+        # Now, not after an hour of tracking.
+        maps.require_frames(chosen)
+        maps.read(chosen[0], source.read(chosen[0]))
+    return ShotPlan(job, source, chosen, space, descriptor, plan_track(job, source, space), site, maps)
 
 
 def open_shot(
@@ -191,7 +219,9 @@ def open_shot(
         )
     filled = replace(job, face=replace(job.face, track=track_path.as_posix()))
     encoding = encoding_of(job, plan.space, face)
-    return Shot(filled, plan.source, plan.frames, plan.descriptor, load_predictor, encoding, track, face, canvas)
+    return Shot(
+        filled, plan.source, plan.frames, plan.descriptor, load_predictor, encoding, track, face, canvas, plan.maps
+    )
 
 
 def track_job(
@@ -237,10 +267,18 @@ def encoding_of(job: JobSpec, space: WorkingSpace, face: FaceTrack) -> NetworkEn
 
 def _warn_about_ages(job: JobSpec, plan: ShotPlan, reporter: Reporter) -> None:
     low, high = plan.descriptor.age_range
-    for name, curve in (("source", job.source_age), ("target", job.target_age)):
-        ages = [curve.at(frame) for frame in plan.frames]
+    target = [job.target_age.at(frame) for frame in plan.frames]
+    runs = {"source age": [job.source_age.at(frame) for frame in plan.frames], "target age": target}
+    offsets = [job.region_age.at(frame) for frame in plan.frames]
+    for region in sorted({name for years in offsets for name in years}):
+        runs[f"target age of the {region}"] = [
+            age + years.get(region, 0.0) for age, years in zip(target, offsets, strict=True)
+        ]
+    if job.output.ladder:
+        runs["age ladder"] = list(job.output.ladder)
+    for name, ages in runs.items():
         if min(ages) < low or max(ages) > high:
             reporter.warn(
-                f"The {name} age runs from {min(ages):g} to {max(ages):g}; "
+                f"The {name} runs from {min(ages):g} to {max(ages):g}; "
                 f"{plan.descriptor.name} has learnt {low:g} to {high:g}."
             )

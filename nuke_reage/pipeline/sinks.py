@@ -18,14 +18,14 @@ from nuke_reage.core.settings import OutputSettings
 from nuke_reage.imaging.blending import comp
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import WorkingSpace
-from nuke_reage.imaging.geometry import Window
-from nuke_reage.media.exr import Part, write_layers
+from nuke_reage.media.exr import write_layers
 from nuke_reage.media.movie import MovieWriter
 from nuke_reage.media.movie_read import MOVIE_SUFFIXES
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, output_path
 from nuke_reage.media.still_write import STILL_SUFFIXES, write_still
 from nuke_reage.pipeline.frame import FrameLayers
+from nuke_reage.pipeline.layer_parts import layer_parts
 
 __all__ = ["ExrSink", "MovieSink", "Sink", "StillSink", "check_output", "finished_picture", "open_sink"]
 
@@ -75,7 +75,8 @@ class ExrSink:
         return output_path(self._output.path, frame)
 
     def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
-        parts = _layer_parts(plate, layers, self._output.layers, self._gain)
+        picture = finished_picture(plate, layers, self._gain) if "comp" in self._output.layers else None
+        parts = layer_parts(plate, layers, self._output, picture)
         report = write_layers(
             self.path(frame),
             parts,
@@ -102,31 +103,6 @@ def _on_screen(picture: Plate, space: WorkingSpace) -> Image:
         if not common.is_empty:
             rgb[common.slices_in(picture.display_window)] = picture.rgb[common.slices_in(picture.data_window)]
     return _SRGB.encode(space.to_linear_rec709(rgb)) if space.is_linear else rgb
-
-
-def _layer_parts(plate: Plate, layers: FrameLayers | None, names: tuple[str, ...], gain: float) -> list[Part]:
-    """The parts of a layered EXR; without a face delta and mask are a single black pixel."""
-    if layers is None:
-        layers = _nothing(plate)
-    window, delta, mask = layers.window, layers.delta, layers.mask
-    colours = ("red", "green", "blue")
-    parts = {
-        "delta": Part("delta", {f"reage_delta.{name}": delta[..., i] for i, name in enumerate(colours)}, window),
-        "mask": Part("mask", {"reage_mask.alpha": mask}, window),
-    }
-    if "comp" in names:
-        picture = finished_picture(plate, layers, gain)
-        alpha = picture.channels.get("A", np.ones(picture.rgb.shape[:2], np.float32))
-        channels = {name: picture.rgb[..., i] for i, name in enumerate("RGB")} | {"A": alpha}
-        # Half where that is what the plate has: anything else would not give its own values back.
-        parts["comp"] = Part("comp", channels, plate.data_window, "half" if plate.sample_type == "half" else "float")
-    return [parts[name] for name in names]
-
-
-def _nothing(plate: Plate) -> FrameLayers:
-    corner = plate.data_window
-    window = Window(corner.x_min, corner.y_min, corner.x_min + 1, corner.y_min + 1)
-    return FrameLayers(window, np.zeros((1, 1, 3), np.float32), np.zeros((1, 1), np.float32))
 
 
 class StillSink:
@@ -210,8 +186,8 @@ def check_output(output: OutputSettings, source: PlateSource, frames: tuple[int,
     """See to it, before anything is computed, that the output can be written and is not the plate.
 
     Raises:
-        UsageError: the output's kind of file is unknown, it would overwrite a frame of the plate, several frames would
-            go to one still, or a movie would have gaps.
+        UsageError: the output's kind of file is unknown or cannot hold the ladder, it would overwrite a frame of the
+            plate, several frames would go to one still, or a movie would have gaps.
     """
     path = Path(output.path)
     if path.suffix.lower() not in {*_EXR_SUFFIXES, *STILL_SUFFIXES, *_MOVIES_WRITTEN}:
@@ -219,6 +195,10 @@ def check_output(output: OutputSettings, source: PlateSource, frames: tuple[int,
             "bad-output",
             f"{path.name or output.path!r} is no kind of file that can be written.",
             f"Use {', '.join([*_EXR_SUFFIXES, *STILL_SUFFIXES, *_MOVIES_WRITTEN])}.",
+        )
+    if output.ladder and path.suffix.lower() not in _EXR_SUFFIXES:
+        raise UsageError(
+            "ladder-needs-exr", f"{path.name} cannot hold an age ladder.", "Write EXR, or leave the ladder away."
         )
     targets = {output_path(output.path, frame) for frame in frames}
     if _is_movie(path):

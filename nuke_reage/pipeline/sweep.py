@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from nuke_reage.core.errors import FaceError
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.plate import Plate
-from nuke_reage.pipeline.frame import face_window, reage_ladder
+from nuke_reage.pipeline.canvas import face_window
+from nuke_reage.pipeline.frame import reage_ladder
 from nuke_reage.pipeline.shot import Shot
 from nuke_reage.pipeline.sinks import finished_picture
 
@@ -18,7 +19,7 @@ def sweep_frame(shot: Shot, frame: int, ages_years: Sequence[float]) -> Iterator
     """Finish one frame at each of a row of target ages; the plate is read and encoded once.
 
     Args:
-        shot: the opened shot; its target age does not count.
+        shot: the opened shot; its target age and ladder do not count.
         frame: frame number.
         ages_years: target ages.
 
@@ -46,6 +47,7 @@ def sweep_frame(shot: Shot, frame: int, ages_years: Sequence[float]) -> Iterator
         shot.encoding,
         shot.job.mask,
         shot.job.model.tiling,
+        shot.extras(frame, plate),
     )
     for age, layers in zip(ages_years, steps, strict=True):
         yield age, finished_picture(plate, layers, shot.job.adjust.gain), window

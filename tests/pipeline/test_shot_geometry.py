@@ -107,7 +107,7 @@ def test_a_plate_cropped_into_the_face_is_worked_on_as_far_as_it_goes(shots, tmp
     whole = shots.write(tmp_path / "whole" / "p.####.exr", {1: shots.film()}, sample_type="float")
     shots.bake(shots.job(whole, tmp_path / "whole" / "o.####.exr"))
     face = read_layers(tmp_path / "whole" / "o.0001.exr").parts["delta"].data_window
-    crop = Window(face.x_min + face.width // 3, face.y_min + 10, face.x_max - 15, face.y_max - 20)
+    crop = Window(face.x_min + face.width // 4, face.y_min + 10, face.x_max - 15, face.y_max - 20)
     part = shots.write(
         tmp_path / "part" / "p.####.exr",
         {1: np.ascontiguousarray(shots.film()[crop.slices_in(SIZE)])},
