@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+from skimage.data import astronaut
 
+from nuke_reage.core.adjust import PROTECTED, REGIONS
+from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.imaging.encoding import DisplayCurve
+from nuke_reage.imaging.face_mask import face_mask
+from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
+from nuke_reage.imaging.protect import protect_mattes
+from nuke_reage.imaging.regions import region_mattes, region_weights
+from nuke_reage.imaging.sampling import warp
+from nuke_reage.imaging.skin import skin_matte
 
-__all__ = ["display_curve_svg", "main"]
+__all__ = ["display_curve_svg", "main", "mattes_picture"]
 
 Points = npt.NDArray[np.float64]
 
@@ -20,12 +30,60 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 696, 22, 320
 _STOPS = (-7.0, 12.0)
 _LARGEST = 2.8
 _GREY = 0.18
+_TILE = 400
+_TINTS = np.array(
+    [
+        (0.95, 0.2, 0.2), (0.2, 0.8, 0.25), (0.1, 0.75, 0.95), (1.0, 0.6, 0.1),
+        (0.95, 0.5, 0.8), (0.95, 0.9, 0.2), (0.55, 0.25, 0.9), (0.75, 0.75, 0.75),
+    ],
+    np.float32,
+)  # fmt: skip
 
 
 def main() -> None:
     """Write all figures."""
     IMAGES.mkdir(exist_ok=True)
     (IMAGES / "display_curve.svg").write_text(display_curve_svg(), encoding="utf-8", newline="\n")
+    picture = (mattes_picture()[..., ::-1] * 255).round().astype(np.uint8)
+    cv2.imwrite(str(IMAGES / "mattes.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def mattes_picture() -> npt.NDArray[np.float32]:
+    """The astronaut (NASA, public domain): mask and refined mask, regions, protection; (h, w, 3) in 0..1."""
+    photo = astronaut().astype(np.float32) / 255
+    (face, *_) = MediapipeBackend().detect(photo)
+    crop = CropFrame(222.0, 118.0, 190.0, 0.0).canvas_from_plate(_TILE)
+    picture = np.clip(warp(photo, Window.of_shape(photo.shape), crop, (_TILE, _TILE)), 0, 1)
+    points = apply_affine(crop, face.landmarks[:, :2])
+    window = Window(0, 0, _TILE, _TILE)
+    mask = face_mask(points, window)
+    refined = mask * skin_matte(picture, points)
+    regions = region_mattes(region_weights(points, window), mask)
+    protect = protect_mattes(points, window)
+    tiles = {
+        "mask": _tinted(picture, mask[..., None], _TINTS[:1]),
+        "mask, refine 1": _tinted(picture, refined[..., None], _TINTS[:1]),
+        "regions": _tinted(picture, regions, _TINTS),
+        "protect": _tinted(picture, protect, _TINTS[[1, 0, 2]]),
+    }
+    keys = {"regions": (REGIONS, _TINTS), "protect": (PROTECTED, _TINTS[[1, 0, 2]])}
+    for name, tile in tiles.items():
+        _written(tile, name, 8, 22, (1.0, 1.0, 1.0))
+        for row, (key, tint) in enumerate(zip(*keys.get(name, ((), ())), strict=True)):
+            _written(tile, key, 8, 44 + 19 * row, tuple(float(value) for value in tint))
+    return np.hstack(list(tiles.values()))
+
+
+def _tinted(
+    picture: npt.NDArray[np.float32], mattes: npt.NDArray[np.float32], tints: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    share = np.clip(mattes.sum(axis=2, keepdims=True), 0, 1)
+    return np.ascontiguousarray(picture * (1 - 0.6 * share) + 0.6 * (mattes @ tints), np.float32)
+
+
+def _written(tile: npt.NDArray[np.float32], text: str, x: int, y: int, colour: tuple[float, ...]) -> None:
+    for tint, width in (((0.0, 0.0, 0.0), 4), (colour, 1)):
+        cv2.putText(tile, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.55, tint, width, cv2.LINE_AA)
 
 
 def display_curve_svg() -> str:

@@ -20,10 +20,11 @@ import click
 import nuke_reage
 from nuke_reage.cli.main import cli
 from nuke_reage.core import errors, settings
-from nuke_reage.core.ages import AgeCurve, Keyframe
+from nuke_reage.core.ages import AgeCurve, Keyframe, OffsetCurve
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.knobs import KNOBS, Knob
 from nuke_reage.core.settings import OutputSettings, PlateSettings
+from nuke_reage.core.strict import to_dict
 
 __all__ = ["PAGES", "cli_page", "errors_page", "jobs_page", "main", "walk_commands"]
 
@@ -50,7 +51,9 @@ _JOB_SECTIONS = {
     "colour": "How the plate's light is shown to the network.",
     "model": "Which network, and where it runs.",
     "mask": "The soft face mask, in units of the face's size.",
-    "comp": "The finished picture.",
+    "region_age": "Years that the target age differs by in each region of the face.",
+    "age_map": "Target ages painted by hand.",
+    "adjust": "How delta and mask are laid onto the plate, in the comp.",
 }
 
 
@@ -186,7 +189,8 @@ def jobs_page() -> str:
         "files as `reage/job`.\n",
         "```json\n" + json.dumps(example.to_dict(), indent=2) + "\n```\n",
         "An age has `keys` (linear between them, held at both ends) and `values`: ages already evaluated frame by "
-        "frame, as an animation curve of Nuke would give them. At a frame that has a value the value counts.\n",
+        "frame, as an animation curve of Nuke would give them. At a frame that has a value the value counts. The "
+        "offsets of `region_age` have the same two, with `offset_years`; without keys a region has none.\n",
         "## Keys\n",
     ]
     top, sections = _job_tree()
@@ -205,21 +209,37 @@ def _job_tree() -> tuple[list[tuple[str, Any, Any, str]], dict[str, list[tuple[s
     """Rows (dotted key, type, default, meaning) of the job itself and of each of its objects."""
     top, sections = [], {}
     for name, kind, default, meaning in _fields_of(JobSpec):
-        if dataclasses.is_dataclass(kind):
-            sections[name] = [(f"{name}.{one}", *rest) for one, *rest in _fields_of(kind)]
+        if _is_section(kind):
+            sections[name] = list(_rows_below(name, kind))
         else:
             top.append((name, kind, default, meaning))
     return top, sections
 
 
+def _is_section(kind: Any) -> bool:
+    """Whether a type is an object whose keys have rows of their own; the curves of regions are described once."""
+    return dataclasses.is_dataclass(kind) and kind is not OffsetCurve
+
+
+def _rows_below(place: str, kind: Any) -> Iterator[tuple[str, Any, Any, str]]:
+    """Rows of an object's keys, and of the keys of objects in it."""
+    for name, inner, default, meaning in _fields_of(kind):
+        if _is_section(inner):
+            yield from _rows_below(f"{place}.{name}", inner)
+        else:
+            yield f"{place}.{name}", inner, default, meaning
+
+
 def _fields_of(kind: Any) -> list[tuple[str, Any, Any, str]]:
     hints, meanings = get_type_hints(kind), _meanings(kind)
+    # Where all fields are of one kind the docstring says what that is, once.
+    shared = "" if meanings else (inspect.getdoc(kind) or "").splitlines()[0]
     rows = []
     for field in dataclasses.fields(kind):
         default = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        rows.append((field.name, hints[field.name], default, meanings.get(field.name, "")))
+        rows.append((field.name, hints[field.name], default, meanings.get(field.name, shared)))
     return rows
 
 
@@ -250,7 +270,7 @@ def _key_row(key: str, kind: Any, default: Any, meaning: str, *, flag: bool = Fa
     elif isinstance(default, bool):
         shown = f"`{str(default).lower()}`"
     else:
-        shown = f"`{json.dumps(list(default) if isinstance(default, tuple) else default)}`"
+        shown = f"`{json.dumps(to_dict(default))}`"
     one = next((knob for knob in KNOBS if knob.setting in {key, key.rpartition(".")[0]}), None)
     flag_cell = f" {_flags_of(one) if one else ''} |" if flag else ""
     choices = f" One of {', '.join(f'`{choice}`' for choice in one.choices)}." if one and one.choices else ""
@@ -274,6 +294,8 @@ def _type_name(kind: Any) -> str:
             names = ", ".join(f"`{field.name}`" for field in dataclasses.fields(inner))
             return f"list of objects with {names}"
         return f"list of {'' if items[-1] is Ellipsis else f'{len(items)} '}{_type_name(inner)}s"
+    if kind is OffsetCurve:
+        return "object with `keys`, `values`"
     return {str: "text", float: "number", int: "whole number", bool: "true / false"}.get(kind, "object")
 
 
