@@ -163,8 +163,8 @@ class AgeMapSettings:
     """Target ages painted by hand, pixel by pixel.
 
     Args:
-        path: picture or sequence, ``file.####.exr`` or ``file.####.exr:channel``, in years; white of an integer file is
-            100 years; empty = none.
+        path: picture or sequence, ``file.####.exr`` or ``file.####.exr:channel``, in years; white of an integer still
+            is 100 years; empty = none.
         mode: ``offset`` = years added to the target age; ``replace`` = years that count instead of it, where the map
             is above 0.
         soften: blur of the map, in face sizes, 0 to 1.

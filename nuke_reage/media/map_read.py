@@ -31,10 +31,10 @@ class MapFrame:
     """One frame of a map.
 
     Attributes:
-        values: (h, w) float32 as the file has them; integer codes with the largest scaled to 1.
+        values: (h, w) float32 as the file has them, those of integer stills with the largest code scaled to 1.
         data_window: the pixels that they cover.
         display_window: the picture's format.
-        is_integer: whether the file holds integer codes.
+        is_integer: whether they are such codes; an EXR's never are.
     """
 
     values: FloatArray
@@ -128,7 +128,7 @@ class MapSource:
                     np.ascontiguousarray(values, np.float32),
                     data_window_of(spec),
                     display_window_of(spec),
-                    chosen.sample_format.startswith("uint"),
+                    is_integer=False,
                 )
         return self._read_still(path)
 
