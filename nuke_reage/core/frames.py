@@ -12,7 +12,7 @@ __all__ = ["MAX_FRAMES", "chunk_frames", "format_frames", "parse_frames"]
 MAX_FRAMES = 1_000_000
 """A longer range than this is a typing error, and would only fill the memory."""
 
-_RANGE = re.compile(r"(-?\d{1,9})(?:-(-?\d{1,9})(?:x(\d{1,9}))?)?\Z")
+_RANGE = re.compile(r"(-?\d{1,9})(?:-(-?\d{1,9})(?:[x:](\d{1,9}))?)?\Z")
 _HINT = "Write frames as 1001-1050, 1001-1050x2 (every second one) or 1001,1004,1010-1020."
 
 
@@ -20,7 +20,8 @@ def parse_frames(text: str) -> tuple[int, ...]:
     """Read a frame range.
 
     Args:
-        text: ranges ``first-last`` or ``first-lastxstep`` and single frames, separated by commas or blanks.
+        text: ranges ``first-last`` or ``first-lastxstep`` and single frames, separated by commas or blanks; a colon
+            before the step does too, as Open Job Description writes it.
 
     Returns:
         The frames in ascending order, each once.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from nuke_reage.core.errors import MediaError
 from nuke_reage.core.frames import format_frames, parse_frames
 from nuke_reage.core.job import JobSpec
-from nuke_reage.core.site import Site, load_site
+from nuke_reage.core.pathmap import localise
+from nuke_reage.core.site import Site, load_site, path_rules
 from nuke_reage.faces.canonical import framing_from_spec
 from nuke_reage.faces.crops import ManualCrop
 from nuke_reage.faces.trackfile import FaceTrack, Track
@@ -67,7 +68,7 @@ class ShotPlan:
     """A job, checked against what is on disk, before anything is tracked or computed.
 
     Attributes:
-        job: the job.
+        job: the job, its paths as this machine calls them.
         source: reads the plate.
         frames: frames to bake.
         space: the plate's colour space.
@@ -157,9 +158,10 @@ def plan_shot(job: JobSpec, frames: str = "") -> ShotPlan:
 
     Raises:
         ReageError: plate, frames, maps, colourspace or model do not exist or do not fit, the output cannot be what it
-            is to be, or the trackfile beside it is damaged.
+            is to be, the trackfile beside it is damaged, or a path lies where the site lets no job go.
     """
     site = load_site()
+    job = localise(job, path_rules(site), site.roots)
     source = open_plate(job.plate.path, layer=job.plate.layer or None)
     space = _space(job, source, site)
     descriptor = Registry.from_environment().get(job.model.name)
@@ -196,6 +198,7 @@ def open_shot(
     """
     listener = reporter or Silent()
     plan = plan_shot(job, frames)
+    job = plan.job
     # Found out now, not after an hour of tracking: an output that cannot be written, a model that cannot be loaded.
     folder = Path(job.output.path).expanduser().parent
     require_writable_folder(folder)
@@ -233,8 +236,10 @@ def track_job(
     overwrite: bool = False,
 ) -> tuple[Track, Path]:
     """Track the plate of a job, without a model; arguments and errors as :func:`obtain_track`."""
+    site = load_site()
+    job = localise(job, path_rules(site), site.roots)
     source = open_plate(job.plate.path, layer=job.plate.layer or None)
-    space = _space(job, source, load_site())
+    space = _space(job, source, site)
     return obtain_track(job, source, space, reporter, path=path, crops=crops, overwrite=overwrite)
 
 
