@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from nuke_reage.cli.farmlog import FarmLog
+from nuke_reage.cli.stopping import leave_in_time
 from nuke_reage.core.errors import ReageError
 from nuke_reage.pipeline.reporting import FrameResult
 
@@ -60,11 +62,13 @@ class BarReporter:
     Args:
         progress: the bars.
         stop: set to stop after the frames that are under way.
+        log: what a render farm reads; None = nothing.
     """
 
-    def __init__(self, progress: Progress, stop: threading.Event) -> None:
+    def __init__(self, progress: Progress, stop: threading.Event, log: FarmLog | None = None) -> None:
         self._progress = progress
         self._stop = stop
+        self._log = log or FarmLog()
         self._bars: dict[str, TaskID] = {}
         self.warnings: list[str] = []
 
@@ -72,6 +76,7 @@ class BarReporter:
         if stage not in self._bars:
             self._bars[stage] = self._progress.add_task(stage, total=total, note="")
         self._progress.update(self._bars[stage], completed=done, total=total)
+        self._log.progress(stage, done, total)
 
     def frame(self, result: FrameResult) -> None:
         if "bake" in self._bars:
@@ -88,8 +93,16 @@ class BarReporter:
 
 
 @contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and the farm's SIGTERM into an event; a second Ctrl-C ends at once."""
+def interruptible(clear_away: Callable[[], None] | None = None) -> Iterator[threading.Event]:
+    """Turn Ctrl-C and the farm's SIGTERM into an event; a second Ctrl-C ends at once.
+
+    Args:
+        clear_away: where it is given, the process ends within five seconds after SIGTERM even if the work cannot stop
+            so soon; this is called before.
+
+    Yields:
+        The event.
+    """
     stop = threading.Event()
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
@@ -101,7 +114,8 @@ def interruptible() -> Iterator[threading.Event]:
     signals = [signal.SIGINT, signal.SIGTERM]
     before = {number: signal.signal(number, ask) for number in signals}
     try:
-        yield stop
+        with leave_in_time(clear_away) if clear_away else nullcontext():
+            yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -92,6 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _fail(error: ReageError, given: list[Any]) -> None:
     from nuke_reage.cli.console import show_error
+    from nuke_reage.cli.farmlog import FarmLog
 
-    show_error(error, as_json="--json" in given)
+    as_json = "--json" in given
+    show_error(error, as_json=as_json)
+    with contextlib.suppress(ReageError):
+        FarmLog.from_environment(os.environ, stdout_is_taken=as_json).fail(error)
     sys.exit(error.exit_code)

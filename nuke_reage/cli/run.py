@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nuke_reage.cli.console import BarReporter, interruptible, make_progress, show_json, stderr_console
+from nuke_reage.cli.farmlog import FarmLog
 from nuke_reage.cli.options import job_options, make_job
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.frames import format_frames
 from nuke_reage.core.job import JobSpec, load_job, save_job
+from nuke_reage.core.pathmap import localise
+from nuke_reage.core.site import load_site, path_rules
 
 if TYPE_CHECKING:
     from nuke_reage.pipeline.shot import ShotPlan
@@ -30,6 +36,8 @@ reage run shot.####.exr out/shot.####.exr --source-age 35 --target-age 1001:35,1
 reage run photo.jpg older.png --source-age 30 --target-age 75
 reage run clip.mp4 older.mov --source-age 30 --target-age 60
 reage run job.json --frames 1001-1010
+
+On a farm the environment variable REAGE_PROGRESS (openjd or deadline) adds lines that the farm reads to the log.
 
 The track is made once for the whole plate and kept beside OUT.  A second run keeps every frame that was made from
 the same plate, track, model and settings.
@@ -59,6 +67,7 @@ def command(
     **values: Any,
 ) -> None:
     job = _job(context, plate, out, frames, values)
+    from nuke_reage.media.atomic import remove_own_partials
     from nuke_reage.pipeline.bake import bake
     from nuke_reage.pipeline.shot import open_shot, plan_shot
 
@@ -68,8 +77,11 @@ def command(
             save_job(plan.job.with_sampled_ages(plan.frames), job_file)
         _show_plan(plan, job_file, as_json=as_json)
         return
-    with interruptible() as stop, make_progress(stderr_console()) as progress:
-        reporter = BarReporter(progress, stop)
+    log = FarmLog.from_environment(os.environ, stdout_is_taken=as_json)
+    site = load_site()
+    folder = Path(localise(job, path_rules(site), site.roots).output.path).expanduser().parent
+    with interruptible(partial(remove_own_partials, folder)) as stop, make_progress(stderr_console()) as progress:
+        reporter = BarReporter(progress, stop, log)
         shot = open_shot(job, reporter, overwrite=overwrite)
         results = bake(shot, reporter, overwrite=overwrite)
     if as_json:

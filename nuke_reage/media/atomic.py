@@ -10,18 +10,15 @@ import contextlib
 import errno
 import os
 import re
-import secrets
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from nuke_reage.core.errors import MediaError
+from nuke_reage.core.files import host_name, partial_path
 
-__all__ = ["atomic_path", "remove_stale_partials", "require_writable_folder", "write_error"]
+__all__ = ["atomic_path", "remove_own_partials", "remove_stale_partials", "require_writable_folder", "write_error"]
 
-_SUFFIX = ".partial"
 _PARTIAL = re.compile(r"\.reage\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.[0-9a-f]+\.partial\Z")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PROBE_BYTES = 1 << 20
@@ -50,8 +47,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(final, error) from error
-    # The final name is left out: with it a long name would exceed what file systems allow.
-    temporary = final.parent / f".reage.{_host()}.{os.getpid()}.{secrets.token_hex(6)}{_SUFFIX}"
+    temporary = partial_path(final.parent)
     try:
         yield temporary
         try:
@@ -71,7 +67,7 @@ def require_writable_folder(folder: str | os.PathLike[str]) -> None:
     Raises:
         MediaError: ``unwritable`` or ``disk-full``.
     """
-    probe = Path(folder) / f".reage.{_host()}.{os.getpid()}.{secrets.token_hex(6)}{_SUFFIX}"
+    probe = partial_path(folder)
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -123,22 +119,44 @@ def remove_stale_partials(folder: str | os.PathLike[str], *, older_than_seconds:
         The files removed.
     """
     removed = []
+    clock: float | None = None
     with contextlib.suppress(OSError):
-        for path in Path(folder).iterdir():
-            match = _PARTIAL.match(path.name)
-            if not match:
-                continue
+        for path, match in _partials(folder):
             with contextlib.suppress(OSError):
-                own = match["host"] == _host()
-                age_seconds = time.time() - path.stat().st_mtime
-                if (own and not _is_alive(int(match["pid"]))) or (not own and age_seconds > older_than_seconds):
-                    path.unlink()
-                    removed.append(path)
+                own = match["host"] == host_name()
+                if own and _is_alive(int(match["pid"])):
+                    continue
+                if not own:
+                    clock = _disk_clock(path.parent) if clock is None else clock
+                    if clock - path.stat().st_mtime <= older_than_seconds:
+                        continue
+                path.unlink()
+                removed.append(path)
     return removed
 
 
-def _host() -> str:
-    return re.sub(r"[^\w-]", "-", socket.gethostname(), flags=re.ASCII)[:32] or "host"
+def remove_own_partials(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files of this process, right before it ends without finishing them."""
+    with contextlib.suppress(OSError):
+        for path, match in _partials(folder):
+            if match["host"] == host_name() and int(match["pid"]) == os.getpid():
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _partials(folder: str | os.PathLike[str]) -> list[tuple[Path, re.Match[str]]]:
+    found = ((path, _PARTIAL.match(path.name)) for path in Path(folder).iterdir())
+    return [(path, match) for path, match in found if match]
+
+
+def _disk_clock(folder: Path) -> float:
+    """What the disk's own clock says now: on a shared one it is the server's, and this machine's may be days off."""
+    probe = partial_path(folder)
+    try:
+        probe.write_bytes(b"0")
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _is_alive(pid: int) -> bool:
