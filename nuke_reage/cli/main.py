@@ -20,6 +20,7 @@ _COMMANDS = {
     "demo": "from nothing to pictures: plate, track, bake, comp",
     "run": "re-age a plate",
     "track": "follow the faces of a plate",
+    "submit": "hand a shot to a render farm",
     "sweep": "one still at many ages, as a sheet or an animation",
     "report": "check a baked shot and say which frames to look at first",
     "compare": "two results beside each other, as a wipe or as their difference",
@@ -60,7 +61,13 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="reage")
-def cli() -> None:
+@click.option(
+    "--path-map",
+    default="",
+    metavar="FILE",
+    help="Rules for other systems' paths, as Open Job Description sessions write them. Default: $REAGE_PATH_MAP.",
+)
+def cli(path_map: str) -> None:
     """Re-age faces in scene-linear plates.
 
     \b
@@ -68,6 +75,9 @@ def cli() -> None:
     reage run shot.####.exr out/shot.####.exr --source-age 35 --target-age 65
     reage run --help
     """  # noqa: D301
+    if path_map:
+        # As if the caller had set it: a worker that this command starts shall know the rules too.
+        os.environ["REAGE_PATH_MAP"] = path_map
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,8 +15,22 @@ from nuke_reage.core import errors
 
 PACKAGE = Path(nuke_reage.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
-LIGHT_ROOMS = ("core", "client")
-BLOCKED = ("numpy", "torch", "cv2", "OpenImageIO", "PyOpenColorIO", "click", "rich", "scipy", "av", "fileseq")
+LIGHT_ROOMS = ("core", "client", "farm")
+BLOCKED = (
+    "numpy",
+    "torch",
+    "cv2",
+    "OpenImageIO",
+    "PyOpenColorIO",
+    "click",
+    "rich",
+    "scipy",
+    "av",
+    "fileseq",
+    "openjd",
+    "outline",
+    "yaml",
+)
 
 
 def names_of(rooms):
