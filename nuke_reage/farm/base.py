@@ -34,6 +34,7 @@ class Step:
         gpus: GPUs that a task needs, 0 or more.
         gpu_memory_mib: memory of each, in MiB.
         limits: names of licences or other limits of the farm that a task takes one of.
+        tool: what the program is, ``reage`` or ``nuke``; empty = something else.
 
     Raises:
         FarmError: the name, the command or a number is wrong.
@@ -48,6 +49,7 @@ class Step:
     gpus: int = 0
     gpu_memory_mib: int = 0
     limits: tuple[str, ...] = ()
+    tool: str = ""
 
     def __post_init__(self) -> None:
         if not _STEP_NAME.match(self.name):

@@ -109,18 +109,28 @@ class _Runner:
         self._places: queue.Queue[str] = queue.Queue()
         for index in range(workers):
             self._places.put(gpus[index % len(gpus)] if gpus else "")
-        template = self._model.decode_job_template(template=job_template(job), supported_extensions=EXTENSIONS)
-        here = Path(job.job_file).parent
-        self._values = self._model.preprocess_job_parameters(
-            job_template=template,
-            job_parameter_values={"JobFile": job.job_file},
-            job_template_dir=here,
-            current_working_dir=here,
-        )
-        self._made = self._model.create_job(job_template=template, job_parameter_values=self._values)
+        self._values, self._made = self._make()
         self._extensions = self._model.RevisionExtensions(
             spec_rev=self._model.SpecificationRevision.v2023_09, supported_extensions=list(EXTENSIONS)
         )
+
+    def _make(self) -> tuple[Any, Any]:
+        """The parameters' values and openjd-model's job."""
+        here = Path(self._job.job_file).parent
+        try:
+            template = self._model.decode_job_template(
+                template=job_template(self._job), supported_extensions=EXTENSIONS
+            )
+            values = self._model.preprocess_job_parameters(
+                job_template=template,
+                job_parameter_values={"JobFile": self._job.job_file},
+                job_template_dir=here,
+                current_working_dir=here,
+            )
+            return values, self._model.create_job(job_template=template, job_parameter_values=values)
+        except ValueError as error:
+            said = " ".join(str(error).split())
+            raise FarmError("bad-job", f"openjd-model refuses the job: {said}", "Look at the site file.") from None
 
     def steps(self) -> list[Any]:
         """The steps, each after those that it depends on."""

@@ -37,13 +37,14 @@ import outline.modules.shell
 NAME = {name}
 SHOT = {shot}
 SHOW = {show}
+FACILITY = {facility}
 FLAGS = {flags}
 LAYERS = {layers}
 
 
 def make():
     """The outline."""
-    job = outline.Outline(NAME, shot=SHOT, show=SHOW)
+    job = outline.Outline(NAME, shot=SHOT, show=SHOW, facility=FACILITY)
     for given in LAYERS:
         layer = outline.modules.shell.Shell(given["name"], env=given["env"], **given["arguments"])
         job.add_layer(layer)
@@ -66,9 +67,6 @@ def outline_script(job: FarmJob, site: FarmSite, file: str = "job.outline.py") -
         site: the farm; show and facility come from here.
         file: what the script will be called.
     """
-    flags: dict[str, Any] = {"priority": job.priority, "maxretries": job.retries}
-    if site.opencue_facility:
-        flags["facility"] = site.opencue_facility
     plain = re.sub(r"[^A-Za-z0-9]+", "_", job.name).strip("_").lower() or "reage"
     return _SCRIPT.format(
         title=f"ReAge: {plain}.",
@@ -76,7 +74,8 @@ def outline_script(job: FarmJob, site: FarmSite, file: str = "job.outline.py") -
         name=repr(plain),
         shot=repr("reage"),
         show=repr(site.opencue_show),
-        flags=_literal(flags),
+        facility=repr(site.opencue_facility or None),
+        flags=_literal({"priority": job.priority, "maxretries": job.retries}),
         layers=_literal([_layer(job, step) for step in job.steps]),
     )
 

@@ -21,7 +21,7 @@ EXTENSIONS = ("TASK_CHUNKING",)
 """Extensions of the specification that the template uses."""
 
 _NOTIFY_SECONDS = 10
-_REAGE, _NUKE = "ReageCommand", "NukeCommand"
+_PARAMETERS = {"reage": "ReageCommand", "nuke": "NukeCommand"}
 _DAY_SECONDS = 86_400
 
 
@@ -125,7 +125,7 @@ def write_bundle(job: FarmJob, folder: str | os.PathLike[str]) -> tuple[Path, ..
 
 def _step(job: FarmJob, step: Step, programs: dict[str, str]) -> dict[str, Any]:
     words = [_word(job, word, programs) for word in step.command]
-    if programs[step.command[0]] == _REAGE:
+    if step.tool == "reage":
         # Sessions name this file to actions only, not to environments.
         words[1:1] = ["--path-map", "{{Session.PathMappingRulesFile}}"]
     made: dict[str, Any] = {"name": step.name}
@@ -154,7 +154,7 @@ def _step(job: FarmJob, step: Step, programs: dict[str, str]) -> dict[str, Any]:
         "actions": {
             "onRun": {
                 "command": words[0],
-                "args": words[1:],
+                **({"args": words[1:]} if len(words) > 1 else {}),
                 "timeout": _DAY_SECONDS,
                 "cancelation": {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": _NOTIFY_SECONDS},
             }
@@ -170,12 +170,7 @@ def _is_made(job: FarmJob) -> bool:
 
 def _programs(job: FarmJob) -> dict[str, str]:
     """Program → parameter by which a submitter can exchange it."""
-    found = dict.fromkeys(step.command[0] for step in job.steps)
-    return {word: _NUKE if _is_nuke(job, word) else _REAGE for word in found}
-
-
-def _is_nuke(job: FarmJob, program: str) -> bool:
-    return any(step.command[0] == program and step.name in {"Export", "Render"} for step in job.steps)
+    return {step.command[0]: _PARAMETERS[step.tool] for step in job.steps if step.tool}
 
 
 def _word(job: FarmJob, word: str, programs: dict[str, str]) -> str:

@@ -88,9 +88,9 @@ def shot_job(
         # Nuke takes a trailing number or range for its own: the frames must not come last.
         script = (site.bake_script or str(_BAKE_SCRIPT), nuke.path, "--job", files.job_file)
         command = (site.nuke, "-t", *script, "--frames", frame_text(wanted), "--node", nuke.node)
-        steps.append(Step("Export", command, limits=limits))
+        steps.append(Step("Export", command, limits=limits, tool="nuke"))
     if track:
-        steps.append(Step("Track", (site.reage, "track", files.job_file), after()))
+        steps.append(Step("Track", (site.reage, "track", files.job_file), after(), tool="reage"))
     steps.append(
         Step(
             "Bake",
@@ -100,14 +100,16 @@ def shot_job(
             size,
             gpus=1 if gpu else 0,
             gpu_memory_mib=site.gpu_memory_mib if gpu else 0,
+            tool="reage",
         )
     )
     if nuke:
         write = ("-X", nuke.write) if nuke.write else ()
         command = (site.nuke, "-F", FRAMES, *write, "-x", nuke.path)
-        steps.append(Step("Render", command, after(), wanted, size, only_runs=True, limits=limits))
+        steps.append(Step("Render", command, after(), wanted, size, only_runs=True, limits=limits, tool="nuke"))
     if files.report:
-        steps.append(Step("Report", (site.reage, "report", files.job_file, "-o", files.report), ("Bake",)))
+        words = ("report", files.job_file, "-o", files.report)
+        steps.append(Step("Report", (site.reage, *words), ("Bake",), tool="reage"))
     return FarmJob(
         name,
         tuple(steps),
