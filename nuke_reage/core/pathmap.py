@@ -34,6 +34,9 @@ PATH_SETTINGS = (
 """The settings of a job that name files."""
 
 _SYSTEMS = {"win32": "windows", "cygwin": "windows", "darwin": "macos"}
+_MAX_NAME_BYTES = 240
+_MAX_PATH = 4000
+_WIDE_TOKEN = re.compile(r"(?:%|\$F)\d{3}")
 _FILE_LIKE = re.compile(r"[/\\]|\.(?:json|safetensors|pth|pt)\Z", re.IGNORECASE)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -140,20 +143,32 @@ def localise(job: JobSpec, rules: Sequence[PathRule], allowed: Sequence[str] = (
         allowed: folders that a job may name files in; empty = all.
 
     Raises:
-        UsageError: a path leads out of the allowed folders, through ``..`` or a link too, or cannot be a path.
+        UsageError: a path leads out of the allowed folders, through ``..`` or a link too, or can be no path.
     """
     data = job.to_dict()
     for setting in PATH_SETTINGS:
         group, _, name = setting.partition(".")
         text: Any = data[group][name]
-        if "\0" in text:
-            raise UsageError("bad-path", f"{setting} has a NUL in it.", "Write the path again.")
         mapped = map_path(text, rules)
+        _check_path(setting, mapped)
         if allowed and _names_file(setting, mapped):
             _check_inside(setting, mapped, allowed)
         if mapped != text:
             job = replace(job, **{group: replace(getattr(job, group), **{name: mapped})})
     return job
+
+
+def _check_path(setting: str, path: str) -> None:
+    """Refuse what no system can open, before the first call that would say so in its own way."""
+    names = path.replace("\\", "/").split("/")
+    longest = max(len(name.encode("utf-8", "replace")) for name in names)
+    if longest > _MAX_NAME_BYTES or len(path) > _MAX_PATH or _WIDE_TOKEN.search(path):
+        raise UsageError("bad-path", f"{setting} is too long: {path[:60]}...", "Write a shorter path.")
+    if path.startswith("~"):
+        try:
+            Path(path).expanduser()
+        except RuntimeError:
+            raise UsageError("bad-path", f"{setting} is {path[:60]}: nobody is called so.", "Correct it.") from None
 
 
 def _names_file(setting: str, text: str) -> bool:

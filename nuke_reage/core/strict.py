@@ -101,7 +101,19 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         raise UsageError(
             "bad-setting", f"{where} must be {kind.__name__}, not {_kind(value)}.", "Look at docs/jobs.md."
         )
+    if isinstance(value, str):
+        _check_text(value, where)
     return value
+
+
+def _check_text(text: str, where: str) -> None:
+    """Half a surrogate pair or a NUL: no file and no library can be told such a text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = "\0"
+    if "\0" in text:
+        raise UsageError("bad-setting", f"{where} has characters that no text can have.", "Write it again.")
 
 
 def _kind(value: Any) -> str:

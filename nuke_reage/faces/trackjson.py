@@ -36,6 +36,10 @@ __all__ = ["FaceContent", "TrackContent", "parse", "render"]
 
 _FORMAT = "reage.track"
 _VERSION = 1
+_FAR_PX = 1e6
+"""No plate is that large: such a number is damage, and would only fill the memory."""
+
+_THIN_PX = 1e-3
 _HINT = "Correct the file by hand, or track the shot again."
 _PLATE_KINDS: Mapping[str, type] = {
     "pattern": str,
@@ -158,7 +162,11 @@ def _frame_in(data: Any, where: str) -> TrackedFace:
     if values[names.index("scale_px")] <= 0:
         _corrupt(where, "its scale_px is not above 0")
     landmarks = _numbers(frame["landmarks"], 2 * LANDMARK_COUNT, f"{where}: landmarks")
+    if max(map(abs, [*values, *landmarks])) > _FAR_PX:
+        _corrupt(where, f"a pose or landmark is further away than {_FAR_PX:g} pixels")
     points = np.array(landmarks, np.float32).reshape(LANDMARK_COUNT, 2)
+    if np.linalg.eigvalsh(np.cov(points.T.astype(np.float64)))[0] < _THIN_PX**2:
+        _corrupt(where, "its landmarks lie on one line")
     confidence = _value(frame["confidence"], float, f"{where}: confidence")
     return TrackedFace(points, Pose(*values), confidence, cast(TrackState, state))
 

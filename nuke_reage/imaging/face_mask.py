@@ -183,7 +183,8 @@ def _contour(landmarks: npt.ArrayLike, pixel_aspect: float, *, hair: bool, neck:
     outward = np.column_stack([np.cos(fine), np.sin(fine)])
     sideways = np.column_stack([-np.sin(fine), np.cos(fine)])
     normals = radius[:, None] * outward - slope[:, None] * sideways
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    # Where a damaged track folds the outline into a cusp there is no direction.
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), np.finfo(np.float64).tiny)
     return _Contour(centre + radius[:, None] * outward, normals, size)
 
 

@@ -137,9 +137,22 @@ def test_the_allowed_folders_count_after_the_mapping(tmp_path):
         localise(job("P:/shows/../p.exr", "P:/shows/o.exr"), rules, (str(tmp_path),))
 
 
-def test_a_path_with_a_nul_is_an_error_and_not_a_traceback():
-    with pytest.raises(UsageError):
-        localise(job("p\0.exr"), ())
+@pytest.mark.parametrize(
+    "path", ["a" * 300 + ".exr", "/".join("a" * 3000), "p.%0999999d.exr", "p.$F999.exr", "~no one/p"]
+)
+def test_what_can_be_no_path_is_an_error_and_not_a_traceback(path):
+    with pytest.raises(UsageError) as caught:
+        localise(job(path), ())
+    assert caught.value.code == "usage.bad-path" and caught.value.hint and len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("text", ["p\0.exr", "p\ud800.exr"])
+def test_what_can_be_no_text_is_an_error_and_not_a_traceback(text):
+    data = job("p.exr").to_dict()
+    for group, name in (("plate", "path"), ("plate", "colorspace"), ("model", "name")):
+        with pytest.raises(UsageError) as caught:
+            JobSpec.from_dict({**data, group: {**data[group], name: text}})
+        assert caught.value.hint and caught.value.message.encode()
 
 
 def test_the_site_file_names_paths_roots_and_the_farm(tmp_path):
