@@ -20,7 +20,7 @@ from nuke_reage.models.weights import save_weights, sha256_of
 
 __all__ = ["SIZES", "install_full_size_network", "make_plate"]
 
-SIZES = {"2k": (2048, 1152), "uhd": (3840, 2160)}
+SIZES = {"small": (320, 240), "2k": (2048, 1152), "uhd": (3840, 2160)}
 _FACE_CENTRE = (222.0, 128.0)
 _FACE_HEIGHT = 118.0
 
@@ -30,7 +30,7 @@ def make_plate(folder: Path, size: str, face_px: float, frames: int) -> str:
 
     Args:
         folder: where to write.
-        size: ``2k`` or ``uhd``.
+        size: one of :data:`SIZES`.
         face_px: height of the face, brow to chin and a little more, in pixels.
         frames: how many; further ones are links to the first 24.
     """

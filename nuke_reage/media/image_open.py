@@ -19,6 +19,7 @@ from nuke_reage.imaging.geometry import Window
 __all__ = [
     "Samples",
     "all_specs",
+    "complaint_of",
     "data_window_of",
     "display_window_of",
     "is_exr",
@@ -58,7 +59,7 @@ def open_image(path: str | os.PathLike[str]) -> Iterator[oiio.ImageInput]:
     if image is None:
         raise MediaError(
             "not-an-image",
-            f"{path} is not a picture that can be read: {_first_line(oiio.geterror())}",
+            f"{path} is not a picture that can be read: {_first_line(complaint_of(oiio))}",
             "The file may be damaged, cut short or of another kind; render or copy it again.",
         )
     try:
@@ -94,7 +95,7 @@ def read_samples(image: oiio.ImageInput, part: int, first: int, end: int, path: 
         MediaError: pixels are missing or damaged.
     """
     samples = image.read_image(part, 0, first, end, oiio.UNKNOWN if is_exr(image) else oiio.FLOAT)
-    message = image.geterror()
+    message = complaint_of(image)
     # JPEG hands out a half-grey picture together with its complaint; stray bytes at the end are harmless.
     if samples is None or (message and "extraneous bytes" not in message):
         raise MediaError(
@@ -127,8 +128,17 @@ def all_specs(image: oiio.ImageInput) -> list[oiio.ImageSpec]:
     # Further pictures in a TIFF, GIF or PSD are pages, thumbnails and frames, not layers of the first.
     while is_exr(image) and image.seek_subimage(len(specs), 0):
         specs.append(image.spec().copy())
-    image.geterror()
+    complaint_of(image)
     return specs
+
+
+def complaint_of(source: Any) -> str:
+    """What OpenImageIO, or an open input of it, has to say; asking clears it."""
+    try:
+        return str(source.geterror())
+    except UnicodeDecodeError:
+        # It quotes the damaged file's own bytes.
+        return "its header is damaged"
 
 
 def is_exr(image: oiio.ImageInput) -> bool:

@@ -17,6 +17,7 @@ from nuke_reage.core.errors import MediaError
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.image_open import (
     all_specs,
+    complaint_of,
     data_window_of,
     display_window_of,
     is_exr,
@@ -158,7 +159,7 @@ def read_layer_metadata(path: str | os.PathLike[str], *, to_the_end: bool = Fals
         for index, spec in enumerate(all_specs(image) if to_the_end else ()):
             last = spec.y + spec.height - 1
             if image.read_scanlines(index, 0, last, last + 1, 0, 0, spec.nchannels, oiio.UNKNOWN) is None:
-                reason = image.geterror() or "its end is missing"
+                reason = complaint_of(image) or "its end is missing"
                 raise MediaError("truncated", f"{path} is cut short: {reason}", "Bake it again.")
         image.seek_subimage(0, 0)
         return inherited_metadata(image.spec(), from_exr=is_exr(image))
