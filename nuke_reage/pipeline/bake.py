@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nuke_reage import __version__
-from nuke_reage.core.errors import CancelledError
+from nuke_reage.core.errors import CancelledError, MediaError
 from nuke_reage.media.plate import Plate
 from nuke_reage.pipeline.fingerprint import FINGERPRINT_KEY, frame_fingerprint, holds
 from nuke_reage.pipeline.frame import NOTHING_MORE, FrameExtras, FrameLayers, reage_frame
@@ -31,6 +31,7 @@ __all__ = ["bake"]
 class _Task:
     frame: int
     path: Path
+    plate_fingerprint: str
     fingerprint: str
 
 
@@ -88,16 +89,17 @@ def _run(shot: Shot, sink: Sink, listener: Reporter, overwrite: bool) -> Iterato
 
 def _read(shot: Shot, sink: Sink, frame: int, overwrite: bool) -> tuple[_Task, Plate | None, FrameExtras]:
     """The frame's plate and what else it takes, or no plate where a finished file still holds."""
+    before = shot.source.fingerprint(frame)
     fingerprint = frame_fingerprint(
         shot.job,
         frame,
-        shot.source.fingerprint(frame),
+        before,
         shot.face_at(frame),
         shot.signature,
         shot.descriptor.sha256,
         shot.maps.fingerprint(frame),
     )
-    task = _Task(frame, sink.path(frame), fingerprint)
+    task = _Task(frame, sink.path(frame), before, fingerprint)
     if sink.resumable and not overwrite and holds(task.path, fingerprint):
         return task, None, NOTHING_MORE
     plate = shot.source.read(frame)
@@ -125,6 +127,13 @@ def _infer(shot: Shot, frame: int, plate: Plate, extras: FrameExtras) -> FrameLa
 def _write(shot: Shot, sink: Sink, task: _Task, plate: Plate | None, layers: FrameLayers | None) -> FrameResult:
     if plate is None:
         return FrameResult(task.frame, "kept", task.path)
+    if shot.source.fingerprint(task.frame) != task.plate_fingerprint:
+        # A render that writes in place pauses between its blocks: what was read in between looked whole.
+        raise MediaError(
+            "changed-while-reading",
+            f"frame {task.frame} of {shot.source.spec} was rewritten while it was worked on",
+            "Wait until the render that writes it is finished, then run again.",
+        )
     provenance = {
         "reage/version": __version__,
         "reage/model": shot.descriptor.name,
