@@ -51,7 +51,7 @@ installed and CUEBOT_HOSTS is set; else the files are all.  local runs it here.
 @click.option("--nuke", "script", default="", metavar="FILE.nk", help="Nuke script to export from and to render.")
 @click.option("--node", default="", metavar="NAME", help="ReAge node in the script.")
 @click.option("--write", default="", metavar="NAME", help="Write node to render. Default: all.")
-@click.option("--report/--no-report", default=True, help="Write a report at the end, where this ReAge can.")
+@click.option("--report/--no-report", default=True, help="Write report.html beside the job's files at the end.")
 @click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Tasks at a time, for local.")
 @click.option("--gpus", default="", metavar="LIST", help="GPUs to share out among them, such as 0,1, for local.")
 @click.option("--write-only", is_flag=True, help="Write the files, hand nothing over and run nothing.")
@@ -84,13 +84,13 @@ def command(
     if not folder and not dry_run:
         raise UsageError("bad-command-line", "Where should the job's files go?", "Add -o FOLDER.")
     site = load_site()
-    needs: dict[str, Any] = {"name": name, "chunk": chunk, "gpu": gpu, "report": report and _knows_report(context)}
+    needs: dict[str, Any] = {"name": name, "chunk": chunk, "gpu": gpu, "report": report}
     place = folder or "."
     spec: JobSpec | None = None
     if script:
         if plate or out:
             raise UsageError("bad-command-line", "With --nuke the script names the plate.", "Leave PLATE and OUT away.")
-        farm_job = nuke_farm_job(NukeScript(script, node, write), frames, place, site, **needs)
+        farm_job = nuke_farm_job(NukeScript(script, node, "", write), frames, place, site, **needs)
     else:
         job = _job(context, plate, out, frames, values)
         farm_job, spec = plate_farm_job(job, place, site, **needs)
@@ -116,11 +116,6 @@ def _job(context: click.Context, plate: str, out: str, frames: str, values: dict
         hint = "Write reage submit PLATE OUT, reage submit job.json or reage submit --nuke FILE.nk."
         raise UsageError("bad-command-line", "PLATE or OUT is missing.", hint)
     return make_job(context, values, plate, out, frames)
-
-
-def _knows_report(context: click.Context) -> bool:
-    group = context.find_root().command
-    return isinstance(group, click.Group) and "report" in group.list_commands(context)
 
 
 def _write(job: FarmJob, engine: str, folder: str, site: Site, *, hand_over: bool) -> dict[str, Any]:

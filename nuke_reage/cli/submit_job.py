@@ -63,7 +63,7 @@ def plate_farm_job(
         ShotFiles(
             whole(f"{folder}/{JOB_FILE}"),
             tuple(dict.fromkeys(_inputs(spec))),
-            tuple(dict.fromkeys([out.parent.as_posix(), Path(spec.face.track).parent.as_posix()])),
+            tuple(dict.fromkeys([out.parent.as_posix(), Path(spec.face.track).parent.as_posix(), whole(folder)])),
             whole(f"{folder}/report.html") if report else "",
         ),
         site.farm,
@@ -99,6 +99,8 @@ def nuke_farm_job(
     if not script.node:
         raise UsageError("bad-command-line", "Which node of the script?", "Add --node ReAge1.")
     path = whole(script.path)
+    if Path(path).parent == Path(whole(folder)):
+        raise UsageError("output-is-input", f"{path} lies in the folder of -o.", "Give -o another folder.")
     return shot_job(
         name or f"ReAge {Path(path).stem} {script.node}",
         parse_frames(frames),
@@ -106,7 +108,7 @@ def nuke_farm_job(
         site.farm,
         chunk=chunk,
         gpu=gpu,
-        nuke=replace(script, path=path),
+        nuke=replace(script, path=path, rendered=whole(f"{folder}/{Path(path).name}")),
     )
 
 

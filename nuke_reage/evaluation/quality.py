@@ -112,6 +112,7 @@ def measure_quality(
         ReageError: the plate cannot be opened, or there is no track.
     """
     plan = plan_shot(job, frames)
+    job = plan.job
     face, encoding = None, NetworkEncoding(plan.space)
     if len(plan.source.frames) > 1 or plan.track.path.exists():
         face = Track.load(plan.track.path).face(job.face.select)

@@ -20,13 +20,15 @@ class NukeScript:
     """The script that the plate comes from and the picture goes through.
 
     Args:
-        path: absolute path of the script.
+        path: absolute path of the script; it is not changed.
         node: the ReAge node in it.
+        rendered: absolute path of the copy that the export saves, with the layers filled in; the render uses it.
         write: Write node to render; empty = all.
     """
 
     path: str
     node: str
+    rendered: str
     write: str = ""
 
 
@@ -86,7 +88,7 @@ def shot_job(
 
     if nuke:
         # Nuke takes a trailing number or range for its own: the frames must not come last.
-        script = (site.bake_script or str(_BAKE_SCRIPT), nuke.path, "--job", files.job_file)
+        script = (site.bake_script or str(_BAKE_SCRIPT), nuke.path, "--job", files.job_file, "--save", nuke.rendered)
         command = (site.nuke, "-t", *script, "--frames", frame_text(wanted), "--node", nuke.node)
         steps.append(Step("Export", command, limits=limits, tool="nuke"))
     if track:
@@ -105,7 +107,7 @@ def shot_job(
     )
     if nuke:
         write = ("-X", nuke.write) if nuke.write else ()
-        command = (site.nuke, "-F", FRAMES, *write, "-x", nuke.path)
+        command = (site.nuke, "-F", FRAMES, *write, "-x", nuke.rendered)
         steps.append(Step("Render", command, after(), wanted, size, only_runs=True, limits=limits, tool="nuke"))
     if files.report:
         words = ("report", files.job_file, "-o", files.report)

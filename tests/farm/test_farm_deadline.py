@@ -28,7 +28,7 @@ JOB = shot_job(
     ShotFiles("/shows/farm/job.json", outputs=("/shows/out",)),
     SITE,
     gpu=True,
-    nuke=NukeScript("/shows/sh 010.nk", "ReAge1", "Write1"),
+    nuke=NukeScript("/shows/sh 010.nk", "ReAge1", "/shows/farm/sh 010.nk", "Write1"),
 )
 
 BAKE_JOB = """\
@@ -59,7 +59,8 @@ StartupDirectory=
 """
 EXPORT_PLUGIN = """\
 Executable=/opt/Nuke 16/Nuke16.0
-Arguments=-t /opt/reage/reage_bake.py "/shows/sh 010.nk" --job /shows/farm/job.json --frames 1001-1020 --node ReAge1
+Arguments=-t /opt/reage/reage_bake.py "/shows/sh 010.nk" --job /shows/farm/job.json \
+--save "/shows/farm/sh 010.nk" --frames 1001-1020 --node ReAge1
 Shell=default
 ShellExecute=False
 SingleFramesOnly=False
@@ -154,7 +155,7 @@ def test_the_command_hands_over_where_deadlinecommand_is_found(
     assert first.code == 0 and first.json["ids"] == {} and not list(record.iterdir())
     done = reage("submit", farm_plate, tmp_path / "o.####.exr", *flags, "-o", tmp_path / "farm")
     assert done.code == 0, done.err
-    assert done.json["ids"] == {"Bake": "65a0f0"}, "it is tracked already"
+    assert done.json["ids"] == {"Bake": "65a0f0", "Report": "65a0f1"}, "it is tracked already"
     job = json.loads((tmp_path / "farm" / "job.json").read_text())
     assert job["output"]["path"] == f"{tmp_path}/o.####.exr" and job["face"]["track"] == str(track)
     assert [one["frame"] for one in job["target_age"]["values"]] == [1001, 1002, 1003, 1004]

@@ -115,10 +115,12 @@ def test_a_shot_on_this_machine_is_the_shot(reage, farm_plate, tmp_path, on_path
         ("Track", "", 1),
         ("Bake", "1001,1002", 1),
         ("Bake", "1003,1004", 1),
+        ("Report", "", 1),
     ]
+    assert (tmp_path / "farm" / "report.html").stat().st_size > 1000
     check_against(tmp_path / "out")
     again = reage("submit", *arguments, "--to", "local", "--dry-run", "--json")
-    assert [step["name"] for step in again.json["steps"]] == ["Bake"], "the track holds"
+    assert [step["name"] for step in again.json["steps"]] == ["Bake", "Report"], "the track holds"
 
 
 def test_the_site_names_the_programs(tmp_path):

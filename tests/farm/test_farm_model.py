@@ -16,7 +16,7 @@ from nuke_reage.farm.shot import NukeScript, ShotFiles, shot_job
 from nuke_reage.farm.yamltext import to_yaml
 
 FILES = ShotFiles("/shows/job.json", ("/shows/plate",), ("/shows/out",))
-NUKE = NukeScript("/shows/a.nk", "ReAge1", "Write1")
+NUKE = NukeScript("/shows/a.nk", "ReAge1", "/farm/a.nk", "Write1")
 some_frames = st.sets(st.integers(-50, 400), min_size=1, max_size=60)
 
 
@@ -65,8 +65,9 @@ def test_with_a_nuke_script_the_plate_is_exported_first_and_the_script_rendered_
     ]
     export = job.step("Export").command
     assert export[:4] == ("/opt/nuke", "-t", "/opt/reage_bake.py", "/shows/a.nk")
+    assert export[export.index("--save") + 1] == "/farm/a.nk", "the script itself is not changed"
     assert export[-2:] == ("--node", "ReAge1"), "Nuke takes a range at the end of its line for its own"
-    assert job.step("Render").words("1-2") == ("/opt/nuke", "-F", "1-2", "-X", "Write1", "-x", "/shows/a.nk")
+    assert job.step("Render").words("1-2") == ("/opt/nuke", "-F", "1-2", "-X", "Write1", "-x", "/farm/a.nk")
     assert job.step("Render").tasks() == ((1, 2), (3,), (7,))
     assert (job.step("Bake").gpus, job.step("Bake").gpu_memory_mib) == (1, 6000)
     assert [step.limits for step in job.steps] == [("nuke_r",), (), (), ("nuke_r",), ()]

@@ -20,7 +20,7 @@ JOB = shot_job(
     ShotFiles("/shows/farm 1/job.json"),
     SITE,
     gpu=True,
-    nuke=NukeScript("/shows/a.nk", "ReAge1"),
+    nuke=NukeScript("/shows/a.nk", "ReAge1", "/farm/a.nk"),
 )
 CHILDREN = ("cmd", "range", "chunk", "threadable", "gpus", "gpu_memory", "limits", "env", "services", "outputs")
 """Of a layer in ``cjsl-1.15``, in the order that it demands; only those used here."""
@@ -68,7 +68,7 @@ def test_pyoutline_makes_the_job_that_was_meant(tmp_path):
 
 
 def test_nuke_gets_single_frames_where_there_are_gaps(tmp_path):
-    job = shot_job("a", [1, 3, 5], ShotFiles("/j.json"), SITE, nuke=NukeScript("/a.nk", "R"))
+    job = shot_job("a", [1, 3, 5], ShotFiles("/j.json"), SITE, nuke=NukeScript("/a.nk", "R", "/farm/a.nk"))
     layers = {one.get("name"): one for one in serialised(write_outline(job, SITE, tmp_path)).find("job/layers")}
     assert layers["Render"].findtext("chunk") == "1" and layers["Bake"].findtext("chunk") == "5"
     assert layers["Bake"].findtext("range") == "1-5x2"

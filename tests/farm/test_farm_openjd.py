@@ -35,11 +35,11 @@ def bundle(reage, farm_plate, tmp_path, on_path):
     arguments = (farm_plate, tmp_path / "out" / "o.####.exr", *AGES, "--device", "cpu")
     done = reage("submit", *arguments, "--to", "openjd", "-o", tmp_path / "bundle", "--chunk", 2, "--json")
     assert done.code == 0, done.err
-    assert [step["tasks"] for step in done.json["steps"]] == [1, 2]
+    assert [step["tasks"] for step in done.json["steps"]] == [1, 2, 1]
     return tmp_path / "bundle", tmp_path / "out"
 
 
-@pytest.mark.parametrize("nuke", [None, NukeScript("/a b/s.nk", "ReAge1", "Write1")])
+@pytest.mark.parametrize("nuke", [None, NukeScript("/a b/s.nk", "ReAge1", "/farm/s.nk", "Write1")])
 @pytest.mark.parametrize("gpu", [False, True])
 def test_openjd_accepts_the_bundle(tmp_path, nuke, gpu):
     files = ShotFiles("/shows/job.json", ("/shows/plate", "/shows/m.exr"), ("/shows/out",), "/shows/report.html")
@@ -81,9 +81,10 @@ def test_a_name_that_the_format_cannot_carry_is_refused():
 @pytest.mark.slow
 def test_openjd_runs_the_whole_job(bundle, check_against):
     folder, out = bundle
-    done = openjd("run", folder / "template.yaml", "--step", "Bake", "--run-dependencies")
+    done = openjd("run", folder / "template.yaml", "--step", "Report", "--run-dependencies")
     assert done.returncode == 0, done.stdout
-    assert "Chunks run: 3" in done.stdout
+    assert "Chunks run: 4" in done.stdout
+    assert "1004" in (folder / "report.html").read_text(encoding="utf-8")
     percents = [int(number) for number in re.findall(r"openjd_progress: (\d+)$", done.stdout, re.M)]
     assert percents.count(100) == 3 and set(percents) > {0, 50, 100}
     assert "openjd_status: track" in done.stdout and "openjd_status: bake" in done.stdout

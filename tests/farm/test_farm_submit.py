@@ -22,9 +22,12 @@ def test_a_job_file_holds_whole_paths_and_evaluated_ages(reage, farm_plate, tmp_
     assert [round(job.target_age.at(frame), 3) for frame in range(1001, 1005)] == [35, 46.667, 58.333, 70]
     assert len(job.target_age.values) == 4
     assert not (tmp_path / "out").exists(), "nothing is computed"
-    track, bake = done.json["steps"]
+    track, bake, report = done.json["steps"]
     assert track["command"] == ["reage", "track", f"{tmp_path}/farm/job.json"]
     assert bake["command"][:3] == ["reage", "run", f"{tmp_path}/farm/job.json"] and bake["after"] == ["Track"]
+    assert report["command"][1:] == ["report", f"{tmp_path}/farm/job.json", "-o", f"{tmp_path}/farm/report.html"]
+    bare = reage("submit", farm_plate, "out/o.####.exr", *AGES, "--to", "openjd", "--dry-run", "--json", "--no-report")
+    assert [step["name"] for step in bare.json["steps"]] == ["Track", "Bake"]
 
 
 def test_a_job_file_can_be_submitted_as_it_is_or_changed_by_flags(reage, farm_plate, tmp_path):
@@ -65,6 +68,7 @@ def test_a_nuke_script_gets_export_and_render_around_it(reage, tmp_path):
     export = done.json["steps"][0]["command"]
     assert export[1] == "-t" and export[2].endswith("reage_bake.py")
     assert export[export.index("--job") + 1] == f"{tmp_path}/farm/job.json"
+    assert done.json["steps"][3]["command"][-1] == export[export.index("--save") + 1] == f"{tmp_path}/farm/a.nk"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,7 @@ def test_a_nuke_script_gets_export_and_render_around_it(reage, tmp_path):
         (("{plate}", "{out}", *AGES, "--to", "openjd", "-o", "{farm}", "--name", "a\nb"), 8, "bad-name"),
         (("--nuke", "{farm}/no.nk", "--node", "R", "--frames", "1", "--to", "openjd", "-o", "{farm}"), 2, "no-script"),
         (("--nuke", "{nk}", "--node", "R", "--to", "openjd", "-o", "{farm}"), 2, "bad-frames"),
+        (("--nuke", "{nk}", "--node", "R", "--frames", "1", "--to", "openjd", "-o", "{nk}/.."), 2, "output-is-input"),
         (("--nuke", "{nk}", "--frames", "1", "--to", "openjd", "-o", "{farm}"), 2, "bad-command-line"),
         (("{plate}", "--nuke", "{nk}", "--node", "R", "--to", "openjd", "-o", "{farm}"), 2, "bad-command-line"),
         (("{plate}", "{out}", *AGES, "--to", "openjd", "-o", "{nk}/x"), 2, "unwritable"),
