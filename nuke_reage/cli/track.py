@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from nuke_reage.cli.console import BarReporter, interruptible, make_progress, show_json, stderr_console
 from nuke_reage.cli.farmlog import FarmLog
@@ -21,10 +22,13 @@ from nuke_reage.core.site import load_site, path_rules
 
 if TYPE_CHECKING:
     from nuke_reage.faces.crops import ManualCrop
+    from nuke_reage.faces.trackfile import Track
 
 __all__ = ["command"]
 
-_USED = ("face", "detector", "smoothing", "max_gap", "input_colorspace", "ocio_config", "plate_layer")
+_EXPORTS = ("transform", "cornerpin", "tracker", "stmap")
+_NODES = {"transform": "Transform", "cornerpin": "CornerPin2D", "tracker": "Tracker4"}
+_USED = ("face", "track", "detector", "smoothing", "max_gap", "input_colorspace", "ocio_config", "plate_layer")
 
 
 @click.command("track")
@@ -34,7 +38,18 @@ _USED = ("face", "detector", "smoothing", "max_gap", "input_colorspace", "ocio_c
     "--output",
     default="",
     metavar="FILE",
-    help="Trackfile to write, such as shot.track.json. Default with a job file: the one that its bake uses.",
+    help="Trackfile to write, such as shot.track.json; with --export the .nk file, or the EXR sequence of ST maps. "
+    "Default with a job file: the trackfile that its bake uses.",
+)
+@click.option(
+    "--export",
+    type=click.Choice(_EXPORTS),
+    default=None,
+    help="Write the track as a node to paste into Nuke, or as ST maps. The trackfile is that of --track, or is made "
+    "beside the output.",
+)
+@click.option(
+    "--reference", type=int, default=None, help="With --export: frame that stays as it is. Default: the first."
 )
 @click.option(
     "--crop",
@@ -53,6 +68,8 @@ def command(
     /,
     plate: str,
     output: str,
+    export: str | None,
+    reference: int | None,
     crops: tuple[str, ...],
     overwrite: bool,
     as_json: bool,
@@ -66,6 +83,8 @@ def command(
     reage track shot.####.exr -o shot.track.json
     reage track job.json
     reage track clip.mp4 -o clip.track.json --smoothing 2
+    reage track shot.####.exr -o shot.nk --export tracker --track shot.track.json
+    reage track shot.####.exr -o st.####.exr --export stmap --reference 1001
     reage track shot.####.exr -o shot.track.json --crop 1013:960,540,620 --crop 1040:1010,520,640,-4
 
     Crops by hand win over what is found, and stay when the plate is tracked again.
@@ -76,14 +95,20 @@ def command(
     keys = dict(_parse_crop(text) for text in crops)
     log = FarmLog.from_environment(os.environ, stdout_is_taken=as_json)
     job = _job(context, plate, output, values)
+    _check_export(context, export, output)
     site = load_site()
     here = localise(job, path_rules(site), site.roots)
-    named = output or here.face.track
+    named = "" if export is not None else output or here.face.track
     path = Path(named) if named else None
     folder = (path or Path(here.output.path)).expanduser().parent
     with interruptible(partial(remove_own_partials, folder)) as stop, make_progress(stderr_console()) as progress:
         reporter = BarReporter(progress, stop, log)
         track, place = track_job(job, reporter, path=path, crops=keys, overwrite=overwrite)
+        if export is not None:
+            exported = _export(here, track, export, output, reference, reporter)
+    if export is not None:
+        _show_export(output, exported, place, as_json=as_json)
+        return
     output = str(place)
     faces = [
         {
@@ -109,6 +134,38 @@ def _job(context: click.Context, plate: str, output: str, values: dict[str, Any]
         hint = "Add -o shot.track.json, or give a job file instead of the plate."
         raise UsageError("bad-command-line", "Where should the trackfile go?", hint)
     return make_job(context, {**values, "source_age": "0", "target_age": "0"}, plate, output)
+
+
+def _check_export(context: click.Context, export: str | None, output: str) -> None:
+    if export is not None and not output:
+        hint = "Add -o shot.nk, or -o st.####.exr for ST maps."
+        raise UsageError("bad-command-line", "Where should the export go?", hint)
+    if export is None and context.get_parameter_source("track") is not ParameterSource.DEFAULT:
+        raise UsageError("bad-command-line", "--track goes with --export.", "Leave --track away, or add --export.")
+
+
+def _export(job: JobSpec, track: Track, export: str, output: str, reference: int | None, reporter: BarReporter) -> int:
+    """Write the node or the maps; returns how many frames have the face."""
+    from nuke_reage.core.files import write_text_atomic
+    from nuke_reage.core.tracknodes import script_of, track_node
+    from nuke_reage.media.sequence import open_plate
+    from nuke_reage.pipeline.trackpath import open_track_path, write_st_maps
+
+    if export == "stmap":
+        source = open_plate(job.plate.path, layer=job.plate.layer or None)
+        at = source.frames[0] if reference is None else reference
+        return len(write_st_maps(source, track.face(job.face.select), output, at, reporter))
+    path = open_track_path(job, track)
+    first = path.near(-(10**9)).frame
+    write_text_atomic(output, script_of(track_node(path, _NODES[export], first if reference is None else reference)))
+    return len(path.steps)
+
+
+def _show_export(output: str, frames: int, trackfile: Path, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"export": output, "frames": frames, "track": trackfile.as_posix()})
+    else:
+        click.echo(f"{output}: {frames} frames, from {trackfile.as_posix()}")
 
 
 def _parse_crop(text: str) -> tuple[int, ManualCrop]:

@@ -18,9 +18,13 @@ from typing import Any
 from nuke_reage.core.errors import WorkerError
 from nuke_reage.core.strict import nearest
 
-__all__ = ["MAX_LINE_BYTES", "PROTOCOL_VERSION", "SCHEMA", "decode", "encode", "message"]
+__all__ = ["ACTIONS", "MAX_LINE_BYTES", "PROTOCOL_VERSION", "SCHEMA", "decode", "encode", "message"]
 
 PROTOCOL_VERSION = 1
+ACTIONS = ("track", "bake", "stmap")
+"""What a job can be submitted for.  ``stmap`` writes ST maps of the track to the job's output; its ``frames`` hold the
+reference frame.  Reports: ``track`` and ``bake`` give ``track`` (the trackfile) and ``path`` (a
+:class:`~nuke_reage.core.trackpath.TrackPath`), ``bake`` also ``frames``; ``stmap`` gives ``files``."""
 MAX_LINE_BYTES = 32 * 1024 * 1024
 
 SCHEMA: Mapping[str, Mapping[str, type]] = {
@@ -40,7 +44,7 @@ SCHEMA: Mapping[str, Mapping[str, type]] = {
 }
 """Message type → its fields and their JSON types.
 
-``submit.action`` is ``track`` or ``bake``; ``frame.state`` is ``baked``, ``kept`` (already there), ``no-face`` or
+``submit.action`` is one of :data:`ACTIONS`; ``frame.state`` is ``baked``, ``kept`` (already there), ``no-face`` or
 ``failed``; ``failed.id`` is empty when no job can be named.
 """
 

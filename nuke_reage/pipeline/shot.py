@@ -35,7 +35,16 @@ from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
 if TYPE_CHECKING:
     from nuke_reage.models.backends import Predictor
 
-__all__ = ["PredictorCache", "Shot", "ShotPlan", "encoding_of", "open_shot", "plan_shot", "track_job"]
+__all__ = [
+    "PredictorCache",
+    "Shot",
+    "ShotPlan",
+    "encoding_of",
+    "open_shot",
+    "plan_shot",
+    "plan_space",
+    "track_job",
+]
 
 
 class PredictorCache:
@@ -163,7 +172,7 @@ def plan_shot(job: JobSpec, frames: str = "") -> ShotPlan:
     site = load_site()
     job = localise(job, path_rules(site), site.roots)
     source = open_plate(job.plate.path, layer=job.plate.layer or None)
-    space = _space(job, source, site)
+    space = plan_space(job, source, site)
     descriptor = Registry.from_environment().get(job.model.name)
     descriptor.require_weights()
     chosen = _choose_frames(frames or job.frames, source)
@@ -239,13 +248,23 @@ def track_job(
     site = load_site()
     job = localise(job, path_rules(site), site.roots)
     source = open_plate(job.plate.path, layer=job.plate.layer or None)
-    space = _space(job, source, site)
+    space = plan_space(job, source, site)
     return obtain_track(job, source, space, reporter, path=path, crops=crops, overwrite=overwrite)
 
 
-def _space(job: JobSpec, source: PlateSource, site: Site) -> WorkingSpace:
+def plan_space(job: JobSpec, source: PlateSource, site: Site | None = None) -> WorkingSpace:
+    """The colour space of a job's plate.
+
+    Args:
+        job: the job.
+        source: its plate.
+        site: the machine's settings; None = as they are now.
+
+    Raises:
+        UsageError: the config or the space does not exist.
+    """
     name = job.plate.colorspace or ("scene_linear" if source.is_scene_linear else "srgb")
-    config = job.plate.ocio_config or ("" if os.environ.get("OCIO") else site.ocio_config)
+    config = job.plate.ocio_config or ("" if os.environ.get("OCIO") else (site or load_site()).ocio_config)
     return WorkingSpace.from_name(name, config or None)
 
 

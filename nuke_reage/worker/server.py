@@ -12,10 +12,13 @@ from nuke_reage import __version__
 from nuke_reage.core.errors import CancelledError, ReageError, WorkerError
 from nuke_reage.core.frames import format_frames
 from nuke_reage.core.job import JobSpec
-from nuke_reage.core.protocol import PROTOCOL_VERSION
+from nuke_reage.core.protocol import ACTIONS, PROTOCOL_VERSION
+from nuke_reage.core.strict import to_dict
+from nuke_reage.media.sequence import open_plate
 from nuke_reage.pipeline.bake import bake
 from nuke_reage.pipeline.reporting import FrameResult
 from nuke_reage.pipeline.shot import PredictorCache, open_shot, track_job
+from nuke_reage.pipeline.trackpath import open_track_path, write_st_maps
 from nuke_reage.worker.stdio import Wire
 
 __all__ = ["Server"]
@@ -156,16 +159,27 @@ class Server:
 
     def _do(self, submitted: dict[str, Any], reporter: _WireReporter) -> dict[str, Any]:
         job = JobSpec.from_dict(submitted["job"])
-        if submitted["action"] not in {"track", "bake"}:
-            raise WorkerError("protocol", f"There is no action {submitted['action']!r}.", "Use track or bake.")
+        action = submitted["action"]
+        if action not in ACTIONS:
+            known = ", ".join(ACTIONS)
+            raise WorkerError("protocol", f"There is no action {action!r}.", f"Known: {known}.")
         asked = submitted["frames"]
         if not all(isinstance(frame, int) for frame in asked):
             raise WorkerError("protocol", "submit.frames must be whole numbers.", "Host and worker must match.")
         frames = format_frames(asked) if asked else job.frames
-        if submitted["action"] == "track":
-            _, path = track_job(job, reporter, overwrite=submitted["overwrite"])
-            return {"track": path.as_posix()}
+        if action in {"track", "stmap"}:
+            track, path = track_job(job, reporter, overwrite=submitted["overwrite"])
+            if action == "stmap":
+                source = open_plate(job.plate.path, layer=job.plate.layer or None)
+                face = track.face(job.face.select)
+                maps = write_st_maps(source, face, job.output.path, (*asked, source.frames[0])[0], reporter)
+                return {"files": [one.as_posix() for one in maps]}
+            return {"track": path.as_posix(), "path": to_dict(open_track_path(job, track))}
         shot = open_shot(job, reporter, frames=frames, predictors=self._predictors)
         self._wire.send("accepted", id=submitted["id"], frames=list(shot.frames))
         results = bake(shot, reporter, overwrite=submitted["overwrite"])
-        return {"frames": [{**asdict(result), "path": result.path.as_posix()} for result in results]}
+        return {
+            "frames": [{**asdict(result), "path": result.path.as_posix()} for result in results],
+            "track": shot.job.face.track,
+            "path": to_dict(open_track_path(job, shot.track)),
+        }
