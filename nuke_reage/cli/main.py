@@ -27,6 +27,7 @@ _COMMANDS = {
     "look": "show or write adjustments as a file",
     "models": "list, fetch, verify, import and export models",
     "doctor": "check this machine and say what is missing",
+    "install-nuke": "let Nuke find ReAge, or forget it",
     "data": "make and check pictures to train on",
     "train": "train a model",
     "evaluate": "measure models on people, photos and a clip",
@@ -41,7 +42,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"nuke_reage.cli.{cmd_name}")
+        module = importlib.import_module(f"nuke_reage.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -40,7 +41,8 @@ def find_python(site: Site) -> Path:
     for beside in (_ROOT / ".venv" / "bin" / "python", _ROOT / ".venv" / "Scripts" / "python.exe"):
         if beside.exists():
             return beside
-    if Path(sys.executable).stem.lower().startswith("python"):
+    # A host's own Python may be called python too, but has no torch.
+    if Path(sys.executable).stem.lower().startswith("python") and importlib.util.find_spec("torch") is not None:
         return Path(sys.executable)
     raise WorkerError(
         "no-python",

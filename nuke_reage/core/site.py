@@ -100,16 +100,20 @@ def user_folder(kind: str, environ: Mapping[str, str] | None = None) -> Path:
     """The user's own ReAge folder.
 
     Args:
-        kind: ``config`` or ``data``.
+        kind: ``config``, ``data`` or ``cache``.
         environ: the environment; default: the process's own.
     """
     env = os.environ if environ is None else environ
     if sys.platform == "win32":
         base = Path(env.get("APPDATA" if kind == "config" else "LOCALAPPDATA") or Path.home() / "AppData")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        base = Path.home() / "Library" / ("Caches" if kind == "cache" else "Application Support")
     else:
-        variable, fallback = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}[kind]
+        variable, fallback = {
+            "config": ("XDG_CONFIG_HOME", ".config"),
+            "data": ("XDG_DATA_HOME", ".local/share"),
+            "cache": ("XDG_CACHE_HOME", ".cache"),
+        }[kind]
         base = Path(env.get(variable) or Path.home() / fallback)
     return base / "reage"
 
