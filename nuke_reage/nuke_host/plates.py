@@ -122,13 +122,13 @@ def export_source(
     manifest = cache.manifest(source.kind, view)
     known = _read_manifest(manifest)
     written: list[int] = []
+    incoming = manifest.parent / ".incoming"
     try:
         manifest.parent.mkdir(parents=True, exist_ok=True)
         if whole:
             for frame in _surplus(known, above, structure, frames):
                 cache.file(source.kind, view, frame).unlink(missing_ok=True)
                 del known[str(frame)]
-        incoming = manifest.parent / ".incoming"
         shutil.rmtree(incoming, ignore_errors=True)
         if stale:
             incoming.mkdir()
@@ -146,7 +146,6 @@ def export_source(
                             written.append(frame)
                         known[str(frame)] = stale[frame]
                     _write_manifest(manifest, known)
-            shutil.rmtree(incoming, ignore_errors=True)
         _write_manifest(manifest, known)
     except OSError as error:
         raise HostError(
@@ -154,6 +153,8 @@ def export_source(
             f"Cannot write into {manifest.parent}: {error.strerror or error}.",
             "Set the knob 'cache folder' to a folder that you may write, with space left.",
         ) from None
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
     return Exported(structure, tuple(written), tuple(stale))
 
 

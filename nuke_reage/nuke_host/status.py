@@ -25,13 +25,13 @@ def read_record(node: api.Node) -> Record:
 
 def write_record(node: api.Node, record: Record) -> None:
     """Write the record and the status line that follows from it; no step to undo."""
-    done = [len(_frames(one.done)) for one in record.views]
-    asked = len(_frames(record.frames))
+    asked = set(_frames(record.frames))
+    done = [len(asked & set(_frames(one.done))) for one in record.views]
     with api.without_undo():
         knob = node.knob("bake_record")
         if knob is not None:
             knob.setValue(record_text(record))
-        _set_status(node, status_text(record, min(done, default=0), asked))
+        _set_status(node, status_text(record, min(done, default=0), len(asked)))
 
 
 def say(node: api.Node, text: str) -> None:

@@ -32,12 +32,14 @@ class Prepared:
         cache: its folder.
         frames: frames to bake.
         jobs: view → its job.
+        settings: view → key of the node's settings.
         exported: view → kind of input → what was written.
     """
 
     cache: CacheFolder
     frames: tuple[int, ...]
     jobs: dict[str, JobSpec]
+    settings: dict[str, str]
     exported: dict[str, dict[str, Exported]]
 
 
@@ -73,9 +75,11 @@ def prepare(node: api.Node, frames: Sequence[int], only: int | None = None, view
     cache, record = obtain_folder(read_record(node), claim_of(node))
     write_record(node, replace(record, failed=""))
     jobs: dict[str, JobSpec] = {}
+    settings: dict[str, str] = {}
     exported: dict[str, dict[str, Exported]] = {}
     for view in views or api.views():
         job = bridge.job_of(node, view, cache, frames)
+        settings[view] = job_key(node, job)
         track = cache.track_file(view)
         alone = only is not None and (track.is_file() or bool(job.face.track))
         if alone and not job.face.track:
@@ -89,7 +93,7 @@ def prepare(node: api.Node, frames: Sequence[int], only: int | None = None, view
         }
         save_job(job, cache.job_file(view))
         jobs[view] = job
-    return Prepared(cache, tuple(frames), jobs, exported)
+    return Prepared(cache, tuple(frames), jobs, settings, exported)
 
 
 def expect_layers(node: api.Node, prepared: Prepared) -> None:
@@ -129,7 +133,6 @@ def bake_task(node: api.Node, prepared: Prepared, only: int | None = None) -> Ta
     """
     result = _Result({view: set() for view in prepared.jobs}, {view: set() for view in prepared.jobs})
     structure = inputs_key(node)
-    settings = {view: job_key(node, job) for view, job in prepared.jobs.items()}
 
     def on_frame(step: Step, frame: int, state: str) -> None:
         result.done[step.view].add(frame)
@@ -145,15 +148,20 @@ def bake_task(node: api.Node, prepared: Prepared, only: int | None = None) -> Ta
         if not api.is_alive(node):
             return
         record = read_record(node)
+        whole = only is None and error is None
         for view in prepared.jobs:
             before = record.view(view)
-            fits = before.structure == structure and before.settings == settings[view]
-            kept = set(parse_frames(before.done)) if before.done and (fits or only is not None) else set()
-            done = format_frames(kept | result.done[view])
-            now = ViewRecord(view, structure, settings[view], done)
-            # One frame baked anew does not make the others fit.
-            record = record.with_view(replace(before, done=done) if only is not None and not fits and kept else now)
-        record = _settled(record, prepared, result, whole=only is None and error is None)
+            fits = before.structure == structure and before.settings == prepared.settings[view]
+            if whole or fits or not before.done:
+                kept = set(parse_frames(before.done)) if fits and before.done else set()
+                now = ViewRecord(view, structure, prepared.settings[view], format_frames(kept | result.done[view]))
+            else:
+                # Some frames are new, the others still show what was there before: together they do not fit.
+                mixed = set(parse_frames(before.done)) | result.done[view]
+                now = replace(before, done=format_frames(mixed))
+                record = record.stale("not every frame is baked anew")
+            record = record.with_view(now)
+        record = _settled(record, prepared, result, whole=whole)
         _show_layers(node, prepared, record)
         write_record(node, record)
         if error is not None:

@@ -1,0 +1,87 @@
+"""A whole session: load, drop the node, key ages, track, bake, change, bake again, save, reload, render."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import pixels
+
+pytestmark = pytest.mark.slow
+
+
+def test_track_bake_change_bake_save_reload_render(gui, small_plate, shots):
+    nuke = gui.nuke
+    nuke.scriptSaveAs(str(gui.folder / "shot.nk"))
+    read = gui.read(small_plate, 1001, 1003)
+    grade = nuke.nodes.Grade(inputs=[read])
+    node = gui.reage(grade)
+    node["target_age"].fromScript("{curve L x1001 60 x1003 80}")
+    assert node["status"].value() == "nothing baked"
+
+    assert gui.press(node, "track") == "tracked, nothing baked"
+    sizes = [node["face_size"].valueAt(frame) for frame in (1001, 1002, 1003)]
+    assert all(60 < size < 200 for size in sizes) and len(node["face_size"]._curves[0]) == 3
+    assert node["luma_weights"].value(1) == pytest.approx(0.674, abs=2e-3), "ACEScg's green"
+    plates = sorted((gui.folder / "reage_cache").rglob("plate.*.exr"))
+    assert [one.name for one in plates] == ["plate.1001.exr", "plate.1002.exr", "plate.1003.exr"]
+    original = pixels(small_plate.replace("%04d", "1002"))
+    assert np.array_equal(pixels(plates[1]), original), "raw, full size"
+    assert not [one for one in nuke.allNodes() if one.Class() == "Write"]
+
+    assert gui.press(node, "bake") == "3 of 3 frames"
+    assert (node["first_frame"].value(), node["last_frame"].value()) == (1001, 1003)
+    layers = node["layers_file"].value()
+    mean = [np.abs(shots.layers(layers % frame)["delta"]).mean() for frame in (1001, 1002, 1003)]
+    assert min(mean) > 1e-4, "the delta is not black"
+    assert len(set(gui.app.tasks)) >= 2 and any("of 3 frames" in one for one in gui.app.tasks[-1].said)
+    assert node.node("Layers")["version"].value() == 1, "the Read inside was told to look again"
+
+    # A key of the age in one frame: only that frame is baked.
+    def stamps():
+        return {f: (gui.folder / (layers % f)).stat().st_mtime_ns for f in (1001, 1002, 1003)}
+
+    before, rendered = stamps(), len(gui.app.rendered)
+    node["target_age"].setValueAt(20, 1002)
+    assert node["status"].value().startswith("stale since ") and "target age changed" in node["status"].value()
+    assert gui.press(node, "bake") == "3 of 3 frames"
+    after = stamps()
+    assert [f for f in after if after[f] != before[f]] == [1002]
+    assert len(gui.app.rendered) == rendered, "the plate still held"
+
+    # A knob above that changes one frame: Nuke renders all to find out, one file changes.
+    grade["white"].fromScript("{curve L x1001 1 x1002 1 x1003 1.5} 1 1 1")
+    node.showControlPanel()
+    assert "the plate changed" in node["status"].value()
+    assert gui.press(node, "bake") == "3 of 3 frames"
+    assert len(gui.app.rendered) == rendered + 3
+    bright = pixels(plates[2])
+    assert np.allclose(bright[..., 0], pixels(small_plate.replace("%04d", "1003"))[..., 0] * 1.5, rtol=2e-3, atol=1e-5)
+    assert np.array_equal(pixels(plates[1]), original)
+
+    # Saved, reloaded, rendered: no worker, no call of Python.
+    comp = gui.folder / "comp.%04d.exr"
+    nuke.scriptSaveAs(str(gui.folder / "shot.nk"))
+    gui.app.reset(gui=False)
+    nuke.scriptOpen(str(gui.folder / "shot.nk"))
+    node = nuke.toNode("ReAge1")
+    assert node["status"].value() == "3 of 3 frames" and node["target_age"].valueAt(1002) == 20
+    assert node["face_size"].valueAt(1002) == pytest.approx(sizes[1], rel=0.05)
+    nuke.execute(nuke.nodes.Write(inputs=[node], file=comp.as_posix(), file_type="exr", raw=True), 1001, 1003)
+    change = np.abs(pixels(str(comp) % 1002) - original)
+    assert change.max() > 0.005 and np.count_nonzero(change.max(axis=-1)) > 1000
+    assert change[:8].max() == 0 and change[:, :8].max() == 0, "outside the face the plate is untouched"
+
+
+def test_update_frame_bakes_the_frame_in_view_only(gui, small_plate):
+    node = gui.reage(gui.read(small_plate, 1001, 1003))
+    gui.app.frame = 1002
+    assert gui.press(node, "update_frame") == "1 of 3 frames"
+    baked = sorted(one.name for one in gui.folder.rglob("layers.*.exr"))
+    assert baked == ["layers.1002.exr"]
+    assert gui.worker is not None
+    first = gui.worker
+    gui.app.frame = 1003
+    assert gui.press(node, "update_frame") == "2 of 3 frames" and gui.worker == first, "the worker stays warm"
+    node["target_age"].setValue(20)
+    gui.press(node, "update_frame")
+    assert node["status"].value().startswith("stale since"), "the other frame does not fit"
