@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FAKES = ROOT / "tests" / "fakes"
 # Internal to the stand-in: how its nodes, knobs and the application talk to each other.
-OWN = {"check_attached", "knob_has_changed", "press", "restore", "is_default"}
+OWN = {"app", "check_attached", "knob_has_changed", "press", "restore", "is_default"}
 
 
 def stub_tree():

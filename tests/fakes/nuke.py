@@ -7,6 +7,7 @@ published stubs of the module.  What has no counterpart in Nuke begins with ``fa
 
 from __future__ import annotations
 
+import os
 import queue
 import time as _time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from nuke_knobs import Knob, _main_thread_only
 GUI = False
 EXE_PATH = "/opt/Nuke16.0v1/Nuke16.0"
 NUKE_VERSION_MAJOR = 16
+NUKE_VERSION_STRING = "16.0v1"
 INPUTS, HIDDEN_INPUTS, EXPRESSIONS = 1, 2, 4
 WRITE_NON_DEFAULT_ONLY, TO_SCRIPT, WRITE_USER_KNOB_DEFS = 1, 4, 8
 INVISIBLE, DO_NOT_WRITE = 1024, 256
@@ -37,7 +39,6 @@ class Node:
     """A node; made by ``nuke.nodes.Class()`` or ``nuke.createNode``."""
 
     def __init__(self, node_class: str, group: Any) -> None:
-        self.app = fake_app
         self._class = node_class
         self._group = group
         self._inputs: list[Any] = []
@@ -54,6 +55,10 @@ class Node:
     def addKnob(self, knob: Knob) -> None:
         knob._node = self
         self._knobs[knob.name()] = knob
+
+    @property
+    def app(self) -> Any:
+        return fake_app
 
     def check_attached(self) -> None:
         if not self._alive:
@@ -469,6 +474,11 @@ def pluginPath() -> list[str]:
 
 def pluginAddPath(args: str, addToSysPath: bool = True) -> None:
     fake_app.plugin_path.insert(0, args)
+    file = f"{args}/init.py"
+    if os.path.isfile(file):
+        with open(file, encoding="utf-8") as stream:
+            code = compile(stream.read(), file, "exec")
+        exec(code, {"__file__": file, "__name__": "init"})
 
 
 def scriptClear() -> None:

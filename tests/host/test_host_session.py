@@ -85,3 +85,28 @@ def test_update_frame_bakes_the_frame_in_view_only(gui, small_plate):
     node["target_age"].setValue(20)
     gui.press(node, "update_frame")
     assert node["status"].value().startswith("stale since"), "the other frame does not fit"
+
+
+@pytest.mark.parametrize("kind", ["Transform", "CornerPin2D", "Tracker4", "STMap"])
+def test_the_track_becomes_a_node(gui, small_plate, kind):
+    node = gui.reage(gui.read(small_plate, 1001, 1003))
+    gui.press(node, "to_tracker")
+    assert "no track" in gui.app.messages[-1] and "Track" in node["status"].value()
+    gui.press(node, "track")
+    node["export_kind"].setValue(kind)
+    gui.app.frame = 1002
+    assert gui.press(node, "to_tracker") == "tracked, nothing baked"
+    made = next(one for one in gui.nuke.allNodes() if one.Class() == kind)
+    if kind == "Transform":
+        assert made["scale"].valueAt(1002, 0) == 1 and made["translate"].valueAt(1002, 1) == 0
+        assert len(made["rotate"]._curves[0]) == 3
+        # The camera follows the face to the right: the face drifts to the left.
+        assert made["translate"].valueAt(1001, 0) > 0.5 > -0.5 > made["translate"].valueAt(1003, 0)
+    elif kind == "CornerPin2D":
+        assert [made["to3"].valueAt(1002, axis) for axis in (0, 1)] == pytest.approx(made["from3"].value())
+    elif kind == "Tracker4":
+        assert made["tracks"].value().count("curve L") == 10 and made["reference_frame"].value() == 1002
+    else:
+        read = made.input(1)
+        assert read["raw"].value() and (read["first"].value(), read["last"].value()) == (1001, 1003)
+        assert pixels(read["file"].value() % 1002)[100, 160, :2] == pytest.approx([160.5 / 320, 139.5 / 240], abs=1e-4)

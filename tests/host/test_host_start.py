@@ -143,7 +143,7 @@ def test_install_nuke_adds_one_line_that_works_and_takes_it_away(reage, tmp_path
 
     nuke.fake_app.reset()
     runpy.run_path(str(folder / "init.py"))
-    assert nuke.fake_app.plugin_path == [ROOT.as_posix()]
+    assert nuke.fake_app.plugin_path == [(ROOT / "gizmos").as_posix(), ROOT.as_posix()]
     assert reage("install-nuke", "--folder", folder, "--uninstall").code == 0
     assert (folder / "init.py").read_bytes().decode() == mine + "\n"
     assert (folder / "menu.py").read_text() == "print('menu')\n"
@@ -202,3 +202,27 @@ def test_the_farm_is_told_what_is_not_there(terminal, small_plate, capsys):
     assert bake_script.main([str(script), "--node", "ReAge7"]) == 9
     said = capsys.readouterr().err
     assert said.count("ERROR:") == 3 and "ReAge7" in said
+
+
+@pytest.mark.slow
+def test_the_session_for_a_real_nuke_runs_here_too(small_plate, tmp_path):
+    """Nobody may find out in front of a licensed Nuke that the script itself is broken."""
+    session = str(ROOT / "tests" / "nuke" / "nuke_session.py")
+    code = (
+        f"import sys; sys.path[:0] = [{str(FAKES)!r}, {str(ROOT)!r}]\n"
+        f"sys.argv[:] = ['s', {str(ROOT)!r}, {small_plate!r}, {str(tmp_path)!r}]\n"
+        f"exec(compile(open({session!r}).read(), 'session', 'exec'), {{'__name__': 's'}})\n"
+    )
+    environment = {
+        **os.environ,
+        "REAGE_PYTHON": sys.executable,
+        "XDG_CACHE_HOME": str(tmp_path),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    assert (
+        seen["baked"] == seen["again"] == seen["reloaded"] == "3 of 3 frames" and "the plate changed" in seen["stale"]
+    )
+    assert {"Transform", "CornerPin2D", "Tracker4", "STMap"} <= set(seen["made"])
