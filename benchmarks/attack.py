@@ -80,7 +80,8 @@ def _track(folder: Path) -> Callable[..., str]:
 
     from nuke_reage.core.job import load_job
     from nuke_reage.pipeline.bake import bake
-    from nuke_reage.pipeline.shot import PredictorCache, open_shot
+    from nuke_reage.pipeline.predictors import PredictorCache
+    from nuke_reage.pipeline.shot import open_shot
 
     text = (folder / "o.track.json").read_text()
     job = load_job("job.json")

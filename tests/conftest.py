@@ -57,7 +57,7 @@ class Shots:
     """Small real plates, filmed from a public-domain portrait, and what the pipeline makes of them."""
 
     def __init__(self, portrait: np.ndarray) -> None:
-        from nuke_reage.pipeline.shot import PredictorCache
+        from nuke_reage.pipeline.predictors import PredictorCache
 
         self.portrait = portrait
         self.predictors = PredictorCache()

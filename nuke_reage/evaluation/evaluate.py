@@ -32,7 +32,7 @@ from nuke_reage.evaluation.samples import (
 from nuke_reage.evaluation.sitting import ModelRunner, Sitting
 from nuke_reage.faces.age_estimate import AgeEstimator
 from nuke_reage.models.registry import Registry
-from nuke_reage.pipeline.shot import PredictorCache
+from nuke_reage.pipeline.predictors import PredictorCache
 
 __all__ = ["PHOTO_AGES_YEARS", "Evaluation", "EvaluationReport", "Listener", "ModelReport", "Sitter", "evaluate"]
 

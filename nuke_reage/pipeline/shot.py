@@ -28,6 +28,7 @@ from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.canvas import CanvasPlan, plan_canvas
 from nuke_reage.pipeline.frame import FrameExtras
 from nuke_reage.pipeline.maps import ShotMaps
+from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.pipeline.reporting import Reporter, Silent
 from nuke_reage.pipeline.sinks import check_output
 from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from nuke_reage.models.backends import Predictor
 
 __all__ = [
-    "PredictorCache",
     "Shot",
     "ShotPlan",
     "encoding_of",
@@ -45,31 +45,6 @@ __all__ = [
     "plan_space",
     "track_job",
 ]
-
-
-class PredictorCache:
-    """Keeps the network of the last job warm for the next one."""
-
-    def __init__(self) -> None:
-        self._key: tuple[str, ...] = ()
-        self._predictor: Predictor | None = None
-
-    def get(self, descriptor: ModelDescriptor, job: JobSpec, site: Site) -> Predictor:
-        """The predictor that a job asks for."""
-        device = site.device if job.model.device == "auto" and site.device else job.model.device
-        key = (str(descriptor.weights_path), descriptor.sha256, device, job.model.precision, job.model.backend)
-        if self._predictor is None or key != self._key:
-            from nuke_reage.models.backends import create_predictor
-
-            self._predictor = None
-            self._predictor = create_predictor(
-                descriptor,
-                device=device,
-                precision="fast" if job.model.precision == "fast" else "exact",
-                backend=job.model.backend,
-            )
-            self._key = key
-        return self._predictor
 
 
 @dataclass(frozen=True)

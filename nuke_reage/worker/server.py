@@ -16,8 +16,9 @@ from nuke_reage.core.protocol import ACTIONS, PROTOCOL_VERSION
 from nuke_reage.core.strict import to_dict
 from nuke_reage.media.sequence import open_plate
 from nuke_reage.pipeline.bake import bake
+from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.pipeline.reporting import FrameResult
-from nuke_reage.pipeline.shot import PredictorCache, open_shot, track_job
+from nuke_reage.pipeline.shot import open_shot, track_job
 from nuke_reage.pipeline.trackpath import open_track_path, write_st_maps
 from nuke_reage.worker.stdio import Wire
 
