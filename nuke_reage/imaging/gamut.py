@@ -20,12 +20,15 @@ import PyOpenColorIO
 from nuke_reage.core.errors import UsageError
 from nuke_reage.imaging.arrays import FloatArray, require_rgb
 
-__all__ = ["DEFAULT_CONFIG", "WorkingSpace"]
+__all__ = ["DEFAULT_CONFIG", "LUMA_WEIGHTS", "WorkingSpace"]
 
 Matrix = npt.NDArray[np.float64]
 
 DEFAULT_CONFIG = "ocio://studio-config-v2.2.0_aces-v1.3_ocio-v2.4"
 """Named in full, for what ``ocio://default`` means changes with the library; *studio* has the camera spaces."""
+
+LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)
+"""Luminance of the red, green and blue of linear Rec.709 (ITU-R BT.709)."""
 
 _LINEAR_REC709 = "Linear Rec.709 (sRGB)"
 
@@ -104,6 +107,12 @@ class WorkingSpace:
     def is_linear(self) -> bool:
         """Whether the space is a matrix away from linear Rec.709."""
         return self.matrix is not None
+
+    @property
+    def luma_weights(self) -> tuple[float, float, float]:
+        """Luminance (Y of ITU-R BT.709) of this space's primaries; of Rec.709's where it is not linear."""
+        red, green, blue = LUMA_WEIGHTS if self.matrix is None else np.array(LUMA_WEIGHTS) @ self.matrix
+        return float(red), float(green), float(blue)
 
     def to_linear_rec709(self, rgb: Any) -> FloatArray:
         """Convert from this space.

@@ -52,7 +52,7 @@ def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = Fals
     """
     listener = reporter or Silent()
     space = shot.encoding.working_space
-    sink = open_sink(shot.job.output, shot.job.adjust.gain, shot.source, space)
+    sink = open_sink(shot.job.output, shot.job.adjust, shot.source, space)
     results: list[FrameResult] = []
     complete = False
     try:

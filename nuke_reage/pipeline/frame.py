@@ -54,7 +54,7 @@ class FrameLayers:
         regions: (h, w, 8) float32 mattes, see :func:`~nuke_reage.imaging.regions.region_mattes`; None = not asked for.
         protect: (h, w, 3) float32 mattes, see :func:`~nuke_reage.imaging.protect.protect_mattes`; likewise.
         ladder: the deltas for further ages.
-        face_size_px: the face size in this frame, in rows of the plate: the unit of radii and widths.
+        face_size_px: the face size in this frame, in rows of the plate, above 0: the unit of radii and widths.
     """
 
     window: Window
@@ -63,7 +63,7 @@ class FrameLayers:
     regions: Image | None = None
     protect: Image | None = None
     ladder: tuple[LadderStep, ...] = ()
-    face_size_px: float = 0.0
+    face_size_px: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nuke_reage.core.adjust import Protection, RegionGains
 from nuke_reage.core.errors import MediaError
 from nuke_reage.core.frames import format_frames, parse_frames
 from nuke_reage.core.job import JobSpec
@@ -110,10 +111,11 @@ class Shot:
         Raises:
             MediaError: a map is missing, damaged or of another format than the plate.
         """
-        layers = self.job.output.layers
+        output, adjust = self.job.output, self.job.adjust
+        finished = "comp" in output.layers or Path(output.path).suffix.lower() != ".exr"
         return FrameExtras(
-            regions="regions" in layers,
-            protect="protect" in layers,
+            regions="regions" in output.layers or (finished and adjust.regions != RegionGains()),
+            protect="protect" in output.layers or (finished and adjust.protect != Protection()),
             ladder=self.job.output.ladder,
             region_years=self.job.region_age.at(frame),
             age_map=self.job.age_map,

@@ -12,10 +12,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from nuke_reage.core.adjust import AdjustSettings, Protection, RegionGains
 from nuke_reage.core.errors import CancelledError, UsageError
 from nuke_reage.core.frames import format_frames
 from nuke_reage.core.settings import OutputSettings
-from nuke_reage.imaging.blending import comp
+from nuke_reage.imaging.adjust import adjusted_comp
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.media.exr import write_layers
@@ -52,13 +53,44 @@ class Sink(Protocol):
         """Finish; an incomplete movie is thrown away."""
 
 
-def finished_picture(plate: Plate, layers: FrameLayers | None, gain: float) -> Plate:
-    """The plate with ``gain * mask * delta`` added; everything else stays bit for bit."""
+def finished_picture(plate: Plate, layers: FrameLayers | None, adjust: AdjustSettings, space: WorkingSpace) -> Plate:
+    """The plate with the adjusted delta added through the adjusted mask; everything else stays bit for bit.
+
+    Args:
+        plate: the frame.
+        layers: what was baked; None = no face, the plate as it is.
+        adjust: gain and all the rest.
+        space: of the plate; it gives the weights of luminance.
+
+    Raises:
+        UsageError: a region's gain or protection is set, and the layers have no such mattes.
+    """
     if layers is None:
         return plate
+    if layers.regions is None and adjust.regions != RegionGains():
+        raise UsageError("no-mattes", "There are no region mattes for the region gains.", "Leave --region-gain out.")
+    if layers.protect is None and adjust.protect != Protection():
+        raise UsageError("no-mattes", "There are no mattes to protect anything with.", "Leave --protect out.")
     rgb = plate.rgb.copy()
     inside = layers.window.slices_in(plate.data_window)
-    rgb[inside] = comp(plate.rgb[inside], layers.mask, layers.delta, gain)
+    around, own = plate.data_window, layers.window
+    rgb[inside] = adjusted_comp(
+        plate.rgb[inside],
+        layers.mask,
+        layers.delta,
+        adjust,
+        layers.face_size_px,
+        regions=layers.regions,
+        protect=layers.protect,
+        luma_weights=space.luma_weights,
+        margins_px=(
+            own.y_min - around.y_min,
+            around.y_max - own.y_max,
+            own.x_min - around.x_min,
+            around.x_max - own.x_max,
+        ),
+        pixel_aspect=plate.pixel_aspect,
+    )
     return replace(plate, rgb=rgb)
 
 
@@ -67,15 +99,16 @@ class ExrSink:
 
     resumable = True
 
-    def __init__(self, output: OutputSettings, gain: float) -> None:
+    def __init__(self, output: OutputSettings, adjust: AdjustSettings, space: WorkingSpace) -> None:
         self._output = output
-        self._gain = gain
+        self._adjust = adjust
+        self._space = space
 
     def path(self, frame: int) -> Path:
         return output_path(self._output.path, frame)
 
     def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
-        picture = finished_picture(plate, layers, self._gain) if "comp" in self._output.layers else None
+        picture = finished_picture(plate, layers, self._adjust, self._space) if "comp" in self._output.layers else None
         parts = layer_parts(plate, layers, self._output, picture)
         report = write_layers(
             self.path(frame),
@@ -110,16 +143,16 @@ class StillSink:
 
     resumable = False
 
-    def __init__(self, output: OutputSettings, gain: float, space: WorkingSpace) -> None:
+    def __init__(self, output: OutputSettings, adjust: AdjustSettings, space: WorkingSpace) -> None:
         self._output = output
-        self._gain = gain
+        self._adjust = adjust
         self._space = space
 
     def path(self, frame: int) -> Path:
         return output_path(self._output.path, frame)
 
     def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
-        picture = _on_screen(finished_picture(plate, layers, self._gain), self._space)
+        picture = _on_screen(finished_picture(plate, layers, self._adjust, self._space), self._space)
         write_still(self.path(frame), picture, bits=8 if plate.sample_type == "uint8" else 16)
         return []
 
@@ -132,10 +165,12 @@ class MovieSink:
 
     resumable = False
 
-    def __init__(self, output: OutputSettings, gain: float, source: PlateSource, space: WorkingSpace) -> None:
+    def __init__(
+        self, output: OutputSettings, adjust: AdjustSettings, source: PlateSource, space: WorkingSpace
+    ) -> None:
         self._path = Path(output.path)
         self._space = space
-        self._gain = gain
+        self._adjust = adjust
         self._source = source
         self._stack = ExitStack()
         self._writer: MovieWriter | None = None
@@ -144,7 +179,7 @@ class MovieSink:
         return self._path
 
     def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
-        picture = _on_screen(finished_picture(plate, layers, self._gain), self._space)
+        picture = _on_screen(finished_picture(plate, layers, self._adjust, self._space), self._space)
         if self._writer is None:
             self._writer = self._stack.enter_context(self._open(frame, plate))
         self._writer.write(picture)
@@ -173,13 +208,13 @@ class MovieSink:
         )
 
 
-def open_sink(output: OutputSettings, gain: float, source: PlateSource, space: WorkingSpace) -> Sink:
+def open_sink(output: OutputSettings, adjust: AdjustSettings, source: PlateSource, space: WorkingSpace) -> Sink:
     """Choose by the output's name; :func:`check_output` has seen it before."""
     if _is_movie(Path(output.path)):
-        return MovieSink(output, gain, source, space)
+        return MovieSink(output, adjust, source, space)
     if Path(output.path).suffix.lower() in _EXR_SUFFIXES:
-        return ExrSink(output, gain)
-    return StillSink(output, gain, space)
+        return ExrSink(output, adjust, space)
+    return StillSink(output, adjust, space)
 
 
 def check_output(output: OutputSettings, source: PlateSource, frames: tuple[int, ...]) -> None:

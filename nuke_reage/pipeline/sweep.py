@@ -50,4 +50,4 @@ def sweep_frame(shot: Shot, frame: int, ages_years: Sequence[float]) -> Iterator
         shot.extras(frame, plate),
     )
     for age, layers in zip(ages_years, steps, strict=True):
-        yield age, finished_picture(plate, layers, shot.job.adjust.gain), window
+        yield age, finished_picture(plate, layers, shot.job.adjust, shot.encoding.working_space), window

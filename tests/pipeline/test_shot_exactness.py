@@ -205,9 +205,11 @@ def test_ages_between_keys_give_pictures_in_between(shots, plate, baked, tmp_pat
 
 
 def test_a_picture_without_layers_is_the_plate(shots):
+    from nuke_reage.core.adjust import AdjustSettings
+    from nuke_reage.imaging.gamut import WorkingSpace
     from nuke_reage.media.plate import Plate
 
     rgb = plant(shots.film())
     window = Window.of_shape(rgb.shape)
     picture = Plate(rgb, window, window, 1.0, {}, {}, "half")
-    assert finished_picture(picture, None, 1.0) is picture
+    assert finished_picture(picture, None, AdjustSettings(gain=2.0), WorkingSpace.linear_rec709()) is picture

@@ -71,6 +71,8 @@ def test_a_changed_age_key_bakes_only_the_frames_that_it_changes(shots, plate, d
         {"precision": "fast"},
         {"source_age": 36},
         {"gain": 0.9},
+        {"detail_gain": 1.5},
+        {"mask_gamma": 2.0},
         {"exposure": 0.5},
         {"white_gain": [1.1, 1.0, 1.0]},
         {"input_colorspace": "ACES2065-1"},
