@@ -32,6 +32,11 @@ class Button:
     tooltip: str
     tab: str = "ReAge"
 
+    @property
+    def knob(self) -> str:
+        """Its name on the node: ``do_track``, for ``track`` is the knob of the trackfile."""
+        return f"do_{self.name}"
+
 
 @dataclass(frozen=True)
 class StateKnob:
@@ -79,15 +84,15 @@ STATE: tuple[StateKnob, ...] = (
     StateKnob("cache_dir", "file", "cache folder", "Where plates and layers are kept. Empty: beside the script.", "",
               tab="Farm"),
     StateKnob("layers_file", "file", "layers", "The baked layers that the node reads.", "", tab="Farm"),
-    StateKnob("first_frame", "int", "first baked", "First frame of the layers.", 1, tab="Farm", hidden=True),
-    StateKnob("last_frame", "int", "last baked", "Last frame of the layers.", 1, tab="Farm", hidden=True),
+    StateKnob("first_frame", "int", "first baked", "First frame of the layers.", 1, tab="Farm"),
+    StateKnob("last_frame", "int", "last baked", "Last frame of the layers.", 1, tab="Farm"),
     StateKnob("face_size", "float", "face size", "Size of the face in full-resolution pixels, frame by frame.", 400.0,
               tab="Delta", animated=True),
     StateKnob("luma_weights", "rgb", "luma weights", "Luminance of the plate's red, green and blue.",
               (0.2126, 0.7152, 0.0722), tab="Delta"),
-    StateKnob("ladder_first", "float", "first of ladder", "Youngest baked age.", 20.0, tab="Farm", hidden=True),
-    StateKnob("ladder_last", "float", "last of ladder", "Oldest baked age.", 80.0, tab="Farm", hidden=True),
-    StateKnob("ladder_step", "float", "step of ladder", "Years between baked ages.", 10.0, tab="Farm", hidden=True),
+    StateKnob("ladder_first", "float", "first of ladder", "Youngest baked age.", 20.0, tab="Farm"),
+    StateKnob("ladder_last", "float", "last of ladder", "Oldest baked age.", 80.0, tab="Farm"),
+    StateKnob("ladder_step", "float", "step of ladder", "Years between baked ages.", 10.0, tab="Farm"),
     StateKnob("export_kind", "choice", "export as", "Kind of node for the track.", "Transform",
               choices=("Transform", "Tracker4", "CornerPin2D", "STMap")),
     StateKnob("bake_record", "text", "record", "What the layers were made from; the host alone reads it.", "",
