@@ -15,7 +15,7 @@ from nuke_reage.core.node import LADDER_SLOTS, OUTPUTS
 from nuke_reage.imaging.geometry import Window
 from nuke_text.bakes import FACE_PX, WEIGHTS, adjustments, bake, knobs_of, plate_image, reference
 from nuke_text.render import Renderer, render
-from nuke_text.script import read_script
+from nuke_text.script import parse, read_script
 
 GIZMOS = Path(__file__).resolve().parents[2] / "gizmos"
 REAGE, APPLY = (read_script(GIZMOS / f"{name}.gizmo") for name in ("ReAge", "ReAgeApply"))
@@ -228,3 +228,36 @@ def test_apply_without_layers_gives_the_plate():
     plate = plate_image(DISPLAY, DISPLAY)
     shown = render(APPLY, {0: plate}, {"output": "comp", **COMMON})
     assert np.array_equal(rgb_of(shown), rgb_of(plate))
+
+
+# What these tests can see
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("push $N_AddedLight\npush $N_PlateProtect\n Merge2", "push $N_PlateProtect\npush $N_AddedLight\n Merge2"),
+        ("push $N_Tone\npush $N_SupportEdge\n", "push $N_SupportEdge\npush $N_Tone\n"),
+        ("expr1 parent.gain*a*g", "expr1 parent.gain*a*r"),
+        ("graded_b < 0", "graded_b > 0"),
+        ("(parent.region_gain_jaw - 1)*reage_region.jaw", "(parent.region_gain_jaw - 1)*reage_region.neck"),
+        ("1 - parent.protect_lips*reage_protect.lips", "1 - parent.protect_lips*reage_protect.teeth"),
+        ("size {{parent.mask_blur*parent.face_size}}", "size {{parent.mask_blur*parent.face_size*1.1}}"),
+        ("size {{parent.split_radius*parent.face_size}}", "size {{parent.split_radius*100}}"),
+        ("1/parent.mask_gamma", "parent.mask_gamma"),
+        ("16*reage_mask.alpha", "64*reage_mask.alpha"),
+        ("parent.mask_dilate < 0 ? r*(1 - a) : a", "parent.mask_dilate > 0 ? r*(1 - a) : a"),
+        ("parent.luma_weights.r*r", "parent.luma_weights.g*r"),
+        ("parent.detail_gain*Bg", "parent.tone_gain*Bg"),
+        ("from1 reage_delta.green", "from1 reage_delta.blue"),
+    ],
+)
+def test_a_mistake_in_the_graph_gives_another_picture(bakes, old, new):
+    text = (GIZMOS / "ReAge.gizmo").read_text(encoding="utf-8")
+    assert old in text
+    made = bakes["cut by the frame", 1.0]
+    knobs = {"layers_file": made.pattern, "first_frame": 1001, "last_frame": 1001, **COMMON}
+    adjust = replace(ALL_SET, gain=1.5)
+    wrong = render(parse(text.replace(old, new, 1)), {0: made.plate}, {**knobs, **knobs_of(adjust)})
+    with pytest.raises(AssertionError):
+        close(rgb_of(wrong), reference(made, adjust).comp)
