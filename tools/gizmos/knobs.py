@@ -20,7 +20,8 @@ _TYPES = {
     "age": 7, "float": 7, "regions": 7, "region_ages": 7, "protect": 7, "int": 3, "bool": 6, "choice": 4, "text": 1,
     "file": 2, "rgb": 18, "layers": 1, "ladder": 1,
 }  # fmt: skip
-# What a tab begins with, in this order; a bar is a line across the panel.  The rest follows as it stands in the tables.
+# What a tab begins with, in this order; a bar is a line across the panel, with what it says.  The rest follows as it
+# stands in the tables.
 _FIRST = {
     "ReAge": (
         "source_age", "target_age", "mode", "region_age", "|", "do_track", "do_bake", "do_update_frame", "do_cancel",
@@ -31,7 +32,7 @@ _FIRST = {
         "gain", "|", "tone_gain", "detail_gain", "split_radius", "|", "luma_gain", "chroma_gain", "darken_gain",
         "lighten_gain", "|", "region_gain", "protect", "|",
     ),
-    "Mask": ("mask_dilate", "mask_blur", "mask_gamma", "|"),
+    "Mask": ("mask_dilate", "mask_blur", "mask_gamma", "|decided by the bake"),
     "Model & colour": (),
     "Farm": ("do_submit", "|", "layers_file", "first_frame", "last_frame", "ladder_first", "ladder_last", "ladder_step",
              "cache_dir", "|"),
@@ -76,15 +77,13 @@ def _tabs(rows: Sequence[Row]) -> Iterator[UserKnob]:
         if not mine:
             continue
         yield UserKnob(20, f"tab_{tab.split()[0].lower()}", tab)
-        wanted = [name for name in _FIRST[tab] if name == "|" or name in mine]
+        wanted = [name for name in _FIRST[tab] if name[0] == "|" or name in mine]
         wanted += [name for name in mine if name not in wanted]
-        while wanted and wanted[0] == "|":
-            wanted.pop(0)
         for index, name in enumerate(wanted):
-            if name != "|":
+            if name[0] != "|":
                 yield from _row(mine[name])
-            elif index + 1 < len(wanted) and wanted[index + 1] != "|":
-                yield UserKnob(26, "")
+            elif 0 < index < len(wanted) - 1 and wanted[index + 1][0] != "|":
+                yield UserKnob(26, "", name[1:])
 
 
 def _name(one: Row) -> str:
@@ -115,7 +114,7 @@ def _row(one: Row) -> Iterator[UserKnob]:
         group = f"{one.name}_group"
         yield UserKnob(20, group, one.label, _no_syntax(one.tooltip), group=1, value=0 if one.name in _CLOSED else None)
         for name, part in zip(one.node_knobs, one.parts, strict=True):
-            yield _number(one, name, part, f"{one.label}: {part}. {_no_syntax(one.tooltip)}")
+            yield _number(one, name, part, f"{_no_syntax(one.tooltip)[:-1]}: {part}.")
         yield UserKnob(20, f"{group}_end", group=-1)
     else:
         yield _number(one, one.name, one.label, one.tooltip)
