@@ -77,8 +77,8 @@ BUTTONS: tuple[Button, ...] = (
 
 STATE: tuple[StateKnob, ...] = (
     StateKnob("status", "text", "status", "What is baked, stale or failed.", "nothing baked"),
-    StateKnob("mode", "choice", "mode", "exact: ages as baked. ladder: target age live between the baked ones.", "exact",
-              choices=MODES),
+    StateKnob("mode", "choice", "mode", "exact: ages as baked. ladder: target age live between the baked ones.",
+              "exact", choices=MODES),
     StateKnob("output", "choice", "output", "What the node gives.", "comp", choices=OUTPUTS),
     StateKnob("frames", "text", "frames", "Frames to bake, such as 1001-1050. Empty: the plate's.", ""),
     StateKnob("cache_dir", "file", "cache folder", "Where plates and layers are kept. Empty: beside the script.", "",

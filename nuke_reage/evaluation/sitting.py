@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nuke_reage.core.adjust import AdjustSettings
 from nuke_reage.core.ages import AgeCurve
 from nuke_reage.core.errors import FaceError, MediaError
 from nuke_reage.core.job import JobSpec
@@ -161,7 +162,7 @@ class Sitting:
         """
         face, mask = self._moved(shift_px, turn_degrees), self._shot.job.mask
         ladder = self._ladder(self._plate, face, self._canvas, source_years, targets_years, mask, stops)
-        return [self.shown(finished_picture(self._plate, layers, 1.0)) for layers in ladder]
+        return [self.shown(self._finished(self._plate, layers)) for layers in ladder]
 
     def back_and_forth(self, source_years: float, target_years: float) -> tuple[Image, Image]:
         """The picture at another age, and that picture brought back to the first."""
@@ -169,7 +170,7 @@ class Sitting:
         pictures = []
         for given, asked in ((source_years, target_years), (target_years, source_years)):
             ladder = self._ladder(plate, self._face, self._canvas, given, [asked], self._shot.job.mask, 0.0)
-            plate = finished_picture(plate, next(ladder), 1.0)
+            plate = self._finished(plate, next(ladder))
             pictures.append(self.shown(plate))
         return pictures[0], pictures[1]
 
@@ -187,11 +188,14 @@ class Sitting:
             return float("nan")
         wide = np.zeros(self.mask.shape, np.float64)
         common = layers.window.intersect(self.window)
-        after = finished_picture(self._plate, replace(layers, mask=(layers.mask > 0).astype(np.float32)), 1.0)
+        after = self._finished(self._plate, replace(layers, mask=(layers.mask > 0).astype(np.float32)))
         change = np.abs(self.shown(after) - self.source).mean(axis=2, dtype=np.float64)
         wide[common.slices_in(self.window)] = change[common.slices_in(self.window)]
         total = float(wide.sum())
         return float((wide * (1.0 - self.mask)).sum()) / total if total > 0 else 0.0
+
+    def _finished(self, plate: Plate, layers: FrameLayers | None) -> Plate:
+        return finished_picture(plate, layers, AdjustSettings(), self._shot.encoding.working_space)
 
     def _moved(self, shift_px: float, turn_degrees: float) -> TrackedFace:
         if shift_px == 0.0 and turn_degrees == 0.0:
