@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from nuke_text.check import complaints
-from nuke_text.script import parse, read_script
 from PIL import Image
 
 from nuke_reage.core.knobs import KNOBS
 from nuke_reage.core.node import BUTTONS, LADDER_SLOTS, STATE
+from nuke_text.check import complaints
+from nuke_text.script import parse, read_script
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = json.loads((Path(__file__).parent / "data" / "node_knobs.json").read_text(encoding="utf-8"))
