@@ -63,7 +63,8 @@ def bake(
     inside = mask.astype(np.float16) > 0
 
     def light() -> Pixels:
-        return random.normal(0, 0.2, (*window.shape, 3)).astype(np.float32) * inside[..., None]
+        noise = random.normal(0, 0.2, (*window.shape, 3)) * inside[..., None]
+        return np.asarray(noise, np.float32)
 
     def part(name: str, layer: str, names: Sequence[str], pixels: Pixels) -> Part:
         channels = {f"{layer}.{one}": np.ascontiguousarray(pixels[..., i]) for i, one in enumerate(names)}

@@ -116,7 +116,7 @@ class _Parser:
         no = self.ternary()
         if np.ndim(condition) == 0:
             return yes if condition else no
-        return np.where(condition != 0, yes, no).astype(np.float32)
+        return np.asarray(np.where(condition != 0, yes, no), np.float32)
 
     def binary(self, level: int) -> Number:
         if level == len(_BINARY):

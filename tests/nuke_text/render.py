@@ -71,9 +71,12 @@ class Renderer:
         value = self.values[name]
         if part:
             assert isinstance(value, tuple)
-            return float(value["rgb".index(part)])
+            one = value["rgb".index(part)]
+            assert isinstance(one, str | int | float)
+            return float(one)
         if isinstance(value, str) and self.choices[name]:
             return float(self.choices[name].index(value))
+        assert isinstance(value, str | int | float)
         return float(value)
 
     def tcl(self, command: str, arguments: list[str]) -> str:
@@ -113,12 +116,11 @@ class Context:
     def number(self, knob: str, default: float) -> float:
         """A knob's number, its expression computed."""
         value: Value = self.node.knobs.get(knob, str(default))
-        if isinstance(value, tuple):
-            (value,) = value
-        if isinstance(value, Expression):
-            return float(evaluate(value.text, self.knob, self.renderer.tcl))
-        assert isinstance(value, str)
-        return float(value)
+        (one,) = value if isinstance(value, tuple) else (value,)
+        if isinstance(one, Expression):
+            return float(evaluate(one.text, self.knob, self.renderer.tcl))
+        assert isinstance(one, str)
+        return float(one)
 
     def knob(self, name: str) -> float:
         """What a name in an expression stands for."""

@@ -24,7 +24,7 @@ class Curve:
     text: str
 
 
-Value = str | Expression | Curve | tuple["str | Expression | Curve", ...]
+Value = str | tuple["str | Expression | Curve", ...]
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def build_apply(gizmo: Gizmo) -> None:
     stream = gizmo.add("Input", "layers", number=1, column=_FILE)
     roto = gizmo.add("Input", "mask", number=2, column=_MASK + 1)
     chosen = gizmo.add(
-        "Switch", "Layers", plate, stream, which=Expr("[exists parent.input1]"), note="layers, else plate", column=_FILE
+        "Switch", "Stream", plate, stream, which=Expr("[exists parent.input1]"), note="layers, else plate", column=_FILE
     )
     layers = gizmo.add("BlackOutside", "LayersEdge", chosen, column=_FILE)
     delta = _as_rgba(gizmo, "Baked", layers, "reage_delta", _FILE)

@@ -43,9 +43,9 @@ _SAME_LINE = {"do_bake", "do_update_frame", "do_cancel", "do_clear_cache", "do_t
 Row = Knob | StateKnob | Button
 
 
-def is_adjustment(one: Row) -> bool:
+def is_adjustment(one: Knob) -> bool:
     """Whether a knob of the table changes the picture after the bake."""
-    return isinstance(one, Knob) and one.setting.startswith("adjust.")
+    return one.setting.startswith("adjust.")
 
 
 def reage_panel() -> list[UserKnob]:
@@ -55,8 +55,8 @@ def reage_panel() -> list[UserKnob]:
 
 def apply_panel() -> list[UserKnob]:
     """The part of it that works on layers painted by hand."""
-    rows = [one for one in (*KNOBS, *STATE) if is_adjustment(one) or one.name in APPLY_STATE]
-    return list(_tabs(rows))
+    adjustments: list[Row] = [one for one in KNOBS if is_adjustment(one)]
+    return list(_tabs([*adjustments, *(one for one in STATE if one.name in APPLY_STATE)]))
 
 
 def knob_value(one: Knob) -> float | bool | str | tuple[float, ...]:
