@@ -257,6 +257,8 @@ def _blurred(image: FloatArray, sigma_px: float, pixel_aspect: float) -> FloatAr
         shape = [1] * image.ndim
         shape[axis] = len(kernel)
         result = _convolved(result, kernel.reshape(shape), axis)
+    # The rounding of the transform, where there is nothing.
+    result[np.abs(result) < 1e-12] = 0.0
     return np.asarray(result, dtype=np.float32)
 
 
@@ -283,8 +285,10 @@ def _dilated(mask: FloatArray, dilate_px: float, pixel_aspect: float) -> FloatAr
     low_px = math.floor(abs(dilate_px))
     share = np.float32(abs(dilate_px) - low_px)
     low, high = (_largest_within(grown, size_px, pixel_aspect) for size_px in (low_px, low_px + 1))
-    mixed = low * (1 - share) + high * share
-    return np.asarray(mixed if dilate_px > 0 else 1 - mixed, dtype=np.float32)
+    if dilate_px < 0:
+        # Turned back before they are mixed: what is eroded away is 0 then, not a rounding that gamma would bring out.
+        low, high = 1 - low, 1 - high
+    return np.asarray(low * (1 - share) + high * share, dtype=np.float32)
 
 
 def _largest_within(mask: FloatArray, size_px: int, pixel_aspect: float) -> FloatArray:

@@ -2,7 +2,7 @@
 
 Written after the documentation of the nodes and public source (EXR files get a ring of black where data and display
 window differ; sizes of filters are divided by the pixel aspect in x).  Assumed: a Gaussian blur of size s has
-``sigma = s / 2.4``; Dilate takes the largest value in a square of whole pixels.
+``sigma = s / 2.4``, cut at four of them; Dilate takes the largest value in a square of whole pixels.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _blur(context: Context) -> Image:
     for name in _MASKS[context.text("channels", "all")]:
         if name in image.channels:
             pixels = image.get(name, seen).astype(np.float64)
-            soft = ndimage.gaussian_filter(pixels, sigmas, mode="constant", truncate=4.5)
+            soft = ndimage.gaussian_filter(pixels, sigmas, mode="constant", radius=reach)
             changed[name] = soft[box.slices_in(seen)].astype(np.float32)
     return image.on(box).with_channels(changed)
 

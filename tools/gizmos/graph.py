@@ -208,26 +208,18 @@ def _matte(gizmo: Gizmo, plate: Node, layers: Node, roto: Node, roto_input: str)
         column=_MASK,
     )
     off = Expr("parent.mask_dilate == 0")
-    small, large = (
-        gizmo.add(
-            "Dilate", name, start, channels="alpha", size=Expr(f"floor({_DILATE_PX}){more}"), disable=off, column=column
-        )
-        for name, more, column in (("DilateLow", "", _MASK), ("DilateHigh", " + 1", _MASK + 1))
-    )
+    turned = []
+    for name, more, column in (("Low", "", _MASK), ("High", " + 1", _MASK + 1)):
+        size = Expr(f"floor({_DILATE_PX}){more}")
+        grown = gizmo.add("Dilate", f"Dilate{name}", start, channels="alpha", size=size, disable=off, column=column)
+        back = "r*(parent.mask_dilate < 0 ? 1 - a : a)"
+        turned.append(gizmo.add("Expression", f"Turned{name}", grown, expr3=back, note="turned back", column=column))
     share = Expr(f"{_DILATE_PX} - floor({_DILATE_PX})")
-    dilated = gizmo.add("Dissolve", "Dilated", small, large, channels="alpha", which=share, column=_MASK)
-    turned = gizmo.add(
-        "Expression",
-        "Turned",
-        dilated,
-        expr3="r*(parent.mask_dilate < 0 ? 1 - a : a)",
-        note="turned back",
-        column=_MASK,
-    )
+    dilated = gizmo.add("Dissolve", "Dilated", *turned, channels="alpha", which=share, column=_MASK)
     blurred = gizmo.add(
         "Blur",
         "MaskBlur",
-        turned,
+        dilated,
         channels="rgba",
         size=Expr("parent.mask_blur*parent.face_size"),
         crop=False,
