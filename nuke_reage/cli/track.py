@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from nuke_reage.core.site import load_site, path_rules
 if TYPE_CHECKING:
     from nuke_reage.faces.crops import ManualCrop
     from nuke_reage.faces.trackfile import Track
+    from nuke_reage.pipeline.age_hint import AgeHint
 
 __all__ = ["command"]
 
@@ -88,6 +90,9 @@ def command(
     reage track shot.####.exr -o shot.track.json --crop 1013:960,540,620 --crop 1040:1010,520,640,-4
 
     Crops by hand win over what is found, and stay when the plate is tracked again.
+
+    Where an age estimator is installed (the extra "evaluate"), it says how old each face looks over the shot.  That is
+    a hint for --source-age: nothing takes it by itself.
     """  # noqa: D301
     from nuke_reage.media.atomic import remove_own_partials
     from nuke_reage.pipeline.shot import track_job
@@ -110,11 +115,13 @@ def command(
         _show_export(output, exported, place, as_json=as_json)
         return
     output = str(place)
+    hints = _age_hints(here, track)
     faces = [
         {
             "face": number,
             "frames": format_frames(frame for frame, one in face.frames.items() if one.is_present),
             "interpolated": format_frames(frame for frame, one in face.frames.items() if one.state == "interpolated"),
+            "age_hint": asdict(hints[number]) if number in hints else None,
         }
         for number, face in track.faces.items()
     ]
@@ -124,7 +131,8 @@ def command(
     click.echo(f"{output}: {len(faces)} face{'' if len(faces) == 1 else 's'}")
     for one in faces:
         filled = f", interpolated {one['interpolated']}" if one["interpolated"] else ""
-        click.echo(f"  face {one['face']}: frames {one['frames']}{filled}")
+        hint = f", {hints[one['face']]}" if one["face"] in hints else ""
+        click.echo(f"  face {one['face']}: frames {one['frames']}{filled}{hint}")
 
 
 def _job(context: click.Context, plate: str, output: str, values: dict[str, Any]) -> JobSpec:
@@ -134,6 +142,18 @@ def _job(context: click.Context, plate: str, output: str, values: dict[str, Any]
         hint = "Add -o shot.track.json, or give a job file instead of the plate."
         raise UsageError("bad-command-line", "Where should the trackfile go?", hint)
     return make_job(context, {**values, "source_age": "0", "target_age": "0"}, plate, output)
+
+
+def _age_hints(job: JobSpec, track: Track) -> dict[int, AgeHint]:
+    """How old each face looks, where an estimator is installed; said, and used for nothing."""
+    from nuke_reage.faces.age_estimate import age_estimator_installed, create_age_estimator
+    from nuke_reage.pipeline.age_hint import hint_age
+
+    if not age_estimator_installed():
+        return {}
+    estimator = create_age_estimator()
+    found = {number: hint_age(job, face, estimator) for number, face in track.faces.items()}
+    return {number: hint for number, hint in found.items() if hint is not None}
 
 
 def _check_export(context: click.Context, export: str | None, output: str) -> None:
