@@ -115,11 +115,11 @@ def to_tracker(node: api.Node) -> None:
 
 @_button
 def submit(node: api.Node) -> None:
-    """Sending a shot to the farm is not there yet; the error says what to do instead."""
+    """The farm is reached from the command line; the error says how."""
     raise HostError(
         "no-farm",
-        "This version cannot submit to a farm by itself.",
-        "Export with nuke -t reage_bake.py, then run the job files that it names with reage run, in chunks.",
+        "The button cannot submit to a farm yet.",
+        "Save the script, then use the command line: reage submit --nuke SCRIPT --node NODE --to FARM.",
     )
 
 
