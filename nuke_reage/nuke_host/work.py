@@ -52,8 +52,12 @@ class _Result:
 
 
 def key_of(node: api.Node) -> str:
-    """What the session knows a node by: it stays when the node is renamed."""
-    return read_record(node).uid or node.fullName()
+    """What the session knows a node by: it stays when the node is renamed, and a copy has one of its own."""
+    record = read_record(node)
+    name = node.fullName()
+    if not record.uid or (record.owner != name and record.uid in claim_of(node).others.values()):
+        return name
+    return record.uid
 
 
 def prepare(node: api.Node, frames: Sequence[int], only: int | None = None, views: Sequence[str] = ()) -> Prepared:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,22 @@ def test_classes_have_nukes_names_and_parameters(file):
             if stubs is None or not fits(found[0], stubs):
                 wrong.append(f"{node.name}.{name}")
     assert wrong == [] and checked > 10
+
+
+def test_its_reage_node_has_the_knobs_and_buttons_of_the_gizmo(monkeypatch):
+    text = (ROOT / "gizmos" / "ReAge.gizmo").read_text(encoding="utf-8")
+    head = text.partition("\n Input {")[0]
+    knobs = {name: kind for kind, name in re.findall(r"^ addUserKnob \{(\d+) (\w+) ", head, re.M) if kind != "20"}
+    scripts = dict(re.findall(r"^ addUserKnob \{22 (\w+) .*? T \"([^\"]*)\"", head, re.M))
+    monkeypatch.syspath_prepend(str(FAKES))
+    from nuke_graph import CLASSES
+
+    mine = CLASSES["ReAge"]
+    assert set(knobs) == set(mine)
+    classes = {"1": "String_Knob", "2": "File_Knob", "3": "Int_Knob", "4": "Enumeration_Knob", "6": "Boolean_Knob",
+               "7": "Double_Knob", "18": "Color_Knob", "22": "PyScript_Knob"}  # fmt: skip
+    assert {name: classes[kind] for name, kind in knobs.items()} == {name: one[0] for name, one in mine.items()}
+    assert len(scripts) == 7 and scripts == {name: mine[name][1] for name in scripts}
 
 
 def test_the_check_can_fail():

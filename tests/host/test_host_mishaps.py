@@ -77,6 +77,21 @@ def test_a_node_that_is_deleted_while_it_bakes_takes_its_bake_with_it(gui, small
     assert gui.app.messages == [] and not list(gui.folder.rglob("layers.*.exr"))
 
 
+@pytest.mark.slow
+def test_a_copy_that_goes_while_the_original_bakes_stops_nothing(gui, small_plate):
+    nuke = gui.nuke
+    node = gui.reage(gui.read(small_plate, 1001, 1003))
+    gui.press(node, "track")
+    node["do_bake"].execute()
+    node.setSelected(True)
+    nuke.nodeCopy("%clipboard%")
+    copy = nuke.nodePaste("%clipboard%")
+    node.setName("Hero")
+    nuke.delete(copy)
+    gui.wait()
+    assert node["status"].value() == "3 of 3 frames" and gui.app.messages == []
+
+
 def test_export_that_is_cancelled_leaves_no_write_and_says_nothing_wrong(gui, small_plate):
     node = gui.reage(gui.read(small_plate, 1001, 1003))
     gui.app.cancel_render_at = 1003

@@ -110,3 +110,18 @@ def test_the_track_becomes_a_node(gui, small_plate, kind):
         read = made.input(1)
         assert read["raw"].value() and (read["first"].value(), read["last"].value()) == (1001, 1003)
         assert pixels(read["file"].value() % 1002)[100, 160, :2] == pytest.approx([160.5 / 320, 139.5 / 240], abs=1e-4)
+
+
+def test_a_ladder_leaves_its_ages_on_the_node(gui, small_plate):
+    from nuke_reage.media.exr import read_layers
+
+    node = gui.reage(gui.read(small_plate, 1001, 1001))
+    node["mode"].setValue("ladder")
+    node["ladder"].setValue("20:60:20")
+    node["region_gain_nose"].setValue(0.5)
+    assert gui.press(node, "bake") == "1 of 1 frames"
+    assert [node[f"ladder_{name}"].value() for name in ("first", "last", "step")] == [20, 60, 20]
+    parts = read_layers(node["layers_file"].value() % 1001).parts
+    assert {"ladder_020", "ladder_040", "ladder_060", "regions", "mask"} <= set(parts)
+    young, old = ({one: next(iter(parts[one].channels.values())) for one in ("ladder_020", "ladder_060")}).values()
+    assert np.abs(young - old).max() > 1e-3
