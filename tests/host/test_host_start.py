@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from nuke_reage.core.frames import parse_frames
+
 ROOT = Path(__file__).resolve().parents[2]
 FAKES = ROOT / "tests" / "fakes"
 LIGHT = ("core", "client", "nuke_host")
@@ -189,6 +191,67 @@ def test_the_farm_exports_bakes_in_chunks_and_renders(terminal, small_plate, rea
     )
     change = np.abs(pixels(terminal.folder / "o.1003.exr") - pixels(small_plate.replace("%04d", "1003")))
     assert change.max() > 0.005
+
+
+def farm_words(script: Path, folder: Path, frames: tuple[int, ...]) -> list[str]:
+    """The words of the farm's own export step, as Nuke hands them on: from the script's name."""
+    from nuke_reage.cli.submit_job import nuke_farm_job
+    from nuke_reage.core.frames import format_frames
+    from nuke_reage.core.site import Site
+    from nuke_reage.farm.shot import NukeScript
+
+    nuke_script = NukeScript(str(script), "ReAge2", "")
+    job = nuke_farm_job(
+        nuke_script, format_frames(frames), str(folder), Site(), name="", chunk=0, gpu=False, report=False
+    )
+    _, terminal, bake_script, *words = job.step("Export").command
+    assert (terminal, Path(bake_script)) == ("-t", ROOT / "reage_bake.py")
+    assert words[-1] == "ReAge2", "Nuke takes a trailing range for its own"
+    return words
+
+
+def test_the_farms_own_export_step_writes_a_job_that_can_be_run(terminal, small_plate, reage, monkeypatch):
+    from nuke_reage.core.job import load_job
+
+    nuke = terminal.nuke
+    read = terminal.read(small_plate, 1001, 1003)
+    for age in (20, 75):
+        terminal.reage(read)["target_age"].setValue(age)
+    script, farm = terminal.folder / "shot.nk", terminal.folder / "farm"
+    nuke.scriptSaveAs(str(script))
+    monkeypatch.setattr(sys, "argv", ["reage_bake.py", *farm_words(script, farm, (1001, 1003))])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "reage_bake.py"), run_name="__main__")
+    assert ended.value.code == 0
+    job = load_job(farm / "job.json")
+    assert job.target_age.at(1002) == 75 and parse_frames(job.frames) == (1001, 1003)
+    planned = reage("run", farm / "job.json", "--dry-run", "--json")
+    assert planned.code == 0, planned.err
+    nuke.scriptOpen(str(farm / "shot.nk"))
+    assert nuke.toNode("ReAge2")["layers_file"].value() == job.output.path
+    assert nuke.toNode("ReAge1")["layers_file"].value() == ""
+
+
+def test_one_job_file_is_of_one_node_and_one_view(terminal, small_plate, capsys, monkeypatch):
+    from nuke_reage.nuke_host import bake_script
+
+    for _ in range(2):
+        terminal.reage(terminal.read(small_plate, 1001, 1001))
+    terminal.nuke.scriptSaveAs(str(terminal.folder / "shot.nk"))
+    monkeypatch.chdir(terminal.folder)
+    assert bake_script.main(["shot.nk", "--job", "job.json"]) == 2
+    assert "Add --node ReAge1" in capsys.readouterr().err and not Path("job.json").exists()
+    assert bake_script.main(["shot.nk", "--job", "job.json", "--node", "ReAge2"]) == 0
+    said = capsys.readouterr()
+    assert "not tracked" in said.err and (terminal.folder / "job.json").as_posix() in said.out
+    plate = Path(json.loads(Path("job.json").read_text())["plate"]["path"])
+    assert plate.is_absolute(), "the script was named from the current folder"
+    terminal.app.views = ["left", "right"]
+    assert bake_script.main(["shot.nk", "--job", "job.json", "--node", "ReAge2"]) == 2
+    assert "Add --view left" in capsys.readouterr().err
+    assert bake_script.main(["shot.nk", "--job", "job.json", "--node", "ReAge2", "--view", "middle"]) == 9
+    assert bake_script.main(["shot.nk", "--job", "job.json", "--node", "ReAge2", "--view", "right"]) == 0
+    assert "/right/plate/" in json.loads(Path("job.json").read_text())["plate"]["path"]
 
 
 def test_the_farm_is_told_what_is_not_there(terminal, small_plate, capsys):
