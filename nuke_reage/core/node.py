@@ -72,6 +72,18 @@ BUTTONS: tuple[Button, ...] = (
     Button("cancel", "Cancel", "Stop; finished frames stay."),
     Button("clear_cache", "Clear cache", "Delete what this node has exported and baked."),
     Button("to_tracker", "Export track", "Make a node that carries the track, of the kind chosen beside."),
+    Button(
+        "load_look",
+        "Load look",
+        "Set the adjustments of Delta and Mask from a look file. Their keyframes go; undo brings them back.",
+        tab="Delta",
+    ),
+    Button(
+        "save_look",
+        "Save look",
+        "Write the adjustments of Delta and Mask, as they are in this frame, to a look file.",
+        tab="Delta",
+    ),
     Button("submit", "Submit", "Send export, track, bake and render to the farm.", tab="Farm"),
 )
 

@@ -17,10 +17,10 @@ from nuke_reage.core.errors import CancelledError, HostError
 
 # fmt: off
 __all__ = [
-    "Node", "Progress", "add_menu", "add_plugin_path", "all_nodes", "ask", "create_node", "current_frame",
-    "dependencies", "execute", "has_gui", "inner_nodes", "is_alive", "is_group", "is_rendering", "knob_text",
-    "open_script", "register", "root_knobs", "run_in_main", "save_script", "script_path", "show_message",
-    "temporary_write", "views", "without_undo",
+    "Node", "Progress", "add_menu", "add_plugin_path", "all_nodes", "ask", "ask_file", "create_node",
+    "current_frame", "dependencies", "execute", "has_gui", "inner_nodes", "is_alive", "is_rendering", "knob_text",
+    "one_undo", "open_script", "register", "root_knobs", "root_values", "run_in_main", "save_script", "script_path",
+    "show_message", "temporary_write", "views", "without_undo",
 ]
 # fmt: on
 
@@ -73,11 +73,6 @@ def all_nodes(node_class: str) -> list[Node]:
     return found
 
 
-def is_group(node: Node) -> bool:
-    """Whether other nodes are inside."""
-    return isinstance(node, nuke.Group)
-
-
 def inner_nodes(node: Node) -> list[Node]:
     """The nodes directly inside a group or gizmo; none for others."""
     return list(node.nodes()) if isinstance(node, nuke.Group) else []
@@ -109,9 +104,15 @@ def script_path() -> str:
 
 
 def root_knobs(names: Sequence[str]) -> dict[str, str]:
-    """Values of the root's knobs as the script would hold them; knobs that this Nuke lacks are left out."""
+    """The root's knobs as the script would hold them; knobs that this Nuke lacks are left out."""
     known: Mapping[str, Any] = nuke.root().knobs()
     return {name: str(known[name].toScript()) for name in names if name in known}
+
+
+def root_values(names: Sequence[str]) -> dict[str, str]:
+    """Texts and choices of the root, without a script's quotes; knobs that this Nuke lacks are left out."""
+    known: Mapping[str, Any] = nuke.root().knobs()
+    return {name: str(known[name].value()) for name in names if name in known}
 
 
 def open_script(file: str) -> None:
@@ -153,6 +154,21 @@ def show_message(text: str) -> None:
 def ask(text: str) -> bool:
     """Ask the artist yes or no; yes where nobody looks on."""
     return bool(nuke.ask(text)) if has_gui() else True
+
+
+def ask_file(text: str, pattern: str, *, save: bool = False) -> str:
+    """Ask the artist for a file; empty where none is chosen."""
+    return str(nuke.getFilename(text, pattern, type="save" if save else "open") or "")
+
+
+@contextlib.contextmanager
+def one_undo(name: str) -> Iterator[None]:
+    """What is changed inside is one step that the artist can undo."""
+    nuke.Undo.begin(name)
+    try:
+        yield
+    finally:
+        nuke.Undo.end()
 
 
 @contextlib.contextmanager
@@ -201,16 +217,9 @@ def temporary_write(source: Node, file: str, channels: str, datatype: str) -> It
         try:
             # file_type first: it brings the knobs that belong to the type.
             write["file_type"].setValue("exr")
-            settings = {
-                "file": file,
-                "channels": channels,
-                "datatype": datatype,
-                "compression": "Zip (1 scanline)",
-                "raw": True,
-                "create_directories": True,
-                "write_hash": False,
-            }
-            for name, value in settings.items():
+            settings = {"file": file, "channels": channels, "datatype": datatype, "compression": "Zip (1 scanline)"}
+            flags = {"raw": True, "create_directories": True, "write_hash": False}
+            for name, value in {**settings, **flags}.items():
                 knob = write.knob(name)
                 if knob is not None:
                     knob.setValue(value)
@@ -248,11 +257,7 @@ def execute(write: Node, first: int, last: int, view: str) -> None:
 
 
 class Progress:
-    """Nuke's progress window; may be used from a thread.
-
-    Args:
-        title: of the window.
-    """
+    """Nuke's progress window, with a title; may be used from a thread."""
 
     def __init__(self, title: str) -> None:
         self._task: Any = nuke.ProgressTask(title)

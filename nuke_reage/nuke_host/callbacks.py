@@ -9,14 +9,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+from nuke_reage.core import looks
 from nuke_reage.core.errors import HostError, ReageError
 from nuke_reage.core.node import NODE_CLASS
 from nuke_reage.nuke_host import api, bridge, work
 from nuke_reage.nuke_host.cache import CacheFolder, clear
+from nuke_reage.nuke_host.looks import apply_look, look_of
 from nuke_reage.nuke_host.record import Record
 from nuke_reage.nuke_host.session import host_session
-from nuke_reage.nuke_host.status import claim_of, fail, read_record, refresh, write_record
+from nuke_reage.nuke_host.status import claim_of, error_text, fail, read_record, refresh, write_record
 
 __all__ = [
     "bake",
@@ -24,16 +27,19 @@ __all__ = [
     "clear_cache",
     "install",
     "knob_changed",
+    "load_look",
     "on_create",
     "on_destroy",
     "on_script_close",
     "on_script_load",
+    "save_look",
     "submit",
     "to_tracker",
     "track",
     "update_frame",
 ]
 
+_LOOK_FILES = "*.json"
 Button = Callable[[api.Node], None]
 _BUSY_WORDS = ("tracking:", "baking:", "writing ST maps:", "exporting:", "waiting")
 
@@ -47,6 +53,21 @@ def _button(press: Button) -> Button:
             press(node)
         except ReageError as error:
             fail(node, error)
+
+    return pressed
+
+
+def _asking(press: Button) -> Button:
+    """A button that begins with a question and leaves no status: its errors are said in a window only."""
+
+    @functools.wraps(press)
+    def pressed(node: api.Node) -> None:
+        if not api.has_gui():
+            raise HostError("no-window", "A look is chosen in a window.", "Use reage look, or Nuke with its windows.")
+        try:
+            press(node)
+        except ReageError as error:
+            api.show_message(error_text(error))
 
     return pressed
 
@@ -111,6 +132,26 @@ def to_tracker(node: api.Node) -> None:
     kind = bridge.text_of(node, "export_kind") or "Transform"
     task = work.export_track_task(node, kind, view, job, cache, api.current_frame())
     work.run(host_session(), node, task)
+
+
+@_asking
+def load_look(node: api.Node) -> None:
+    """Set the adjustments from a look file, all of them and as one step to undo."""
+    file = api.ask_file("Load look", _LOOK_FILES)
+    if file:
+        apply_look(node, looks.load_look(file))
+
+
+@_asking
+def save_look(node: api.Node) -> None:
+    """Write the adjustments, as they are in the current frame, to a look file."""
+    look = look_of(node)
+    file = api.ask_file("Save look", _LOOK_FILES, save=True)
+    if not file:
+        return
+    place = Path(file if Path(file).suffix else f"{file}.json")
+    if not place.exists() or api.ask(f"{place} is there. Replace it?"):
+        looks.save_look(look, place)
 
 
 @_button

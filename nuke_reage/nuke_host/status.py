@@ -15,7 +15,7 @@ from nuke_reage.nuke_host.cache import CacheFolder, Claim
 from nuke_reage.nuke_host.plates import SOURCES, input_key
 from nuke_reage.nuke_host.record import Record, parse_record, record_text, status_text
 
-__all__ = ["claim_of", "fail", "inputs_key", "job_key", "read_record", "refresh", "say", "write_record"]
+__all__ = ["claim_of", "error_text", "fail", "inputs_key", "job_key", "read_record", "refresh", "say", "write_record"]
 
 
 def read_record(node: api.Node) -> Record:
@@ -54,7 +54,12 @@ def fail(node: api.Node, error: ReageError) -> None:
     if not api.has_gui():
         raise error
     if not stopped:
-        api.show_message(f"ReAge: {error.message}\n\n{error.hint}\n\n({error.code})")
+        api.show_message(error_text(error))
+
+
+def error_text(error: ReageError) -> str:
+    """An error as a window shows it."""
+    return f"ReAge: {error.message}\n\n{error.hint}\n\n({error.code})"
 
 
 def claim_of(node: api.Node) -> Claim:

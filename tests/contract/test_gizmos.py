@@ -55,7 +55,7 @@ def test_reage_has_a_knob_for_everything_that_can_be_set_and_no_other():
     expected |= {one.knob for one in BUTTONS} | {one.name for one in STATE}
     assert set(panel("ReAge")) == expected
     adjust = {name for one in KNOBS if one.setting.startswith("adjust.") for name in one.node_knobs}
-    assert set(panel("ReAgeApply")) == adjust | APPLY_STATE
+    assert set(panel("ReAgeApply")) == adjust | APPLY_STATE | {"do_load_look", "do_save_look"}
     both = set(panel("ReAgeApply"))
     theirs, ours = (SCRIPTS[name].gizmo.knobs for name in ("ReAge", "ReAgeApply"))
     assert {name: theirs.get(name) for name in both} == {name: ours.get(name) for name in both}

@@ -116,7 +116,7 @@ def test_its_reage_node_has_the_knobs_and_buttons_of_the_gizmo(monkeypatch):
     classes = {"1": "String_Knob", "2": "File_Knob", "3": "Int_Knob", "4": "Enumeration_Knob", "6": "Boolean_Knob",
                "7": "Double_Knob", "18": "Color_Knob", "22": "PyScript_Knob"}  # fmt: skip
     assert {name: classes[kind] for name, kind in knobs.items()} == {name: one[0] for name, one in mine.items()}
-    assert len(scripts) == 7 and scripts == {name: mine[name][1] for name in scripts}
+    assert len(scripts) == 9 and scripts == {name: mine[name][1] for name in scripts}
 
 
 def test_the_check_can_fail():

@@ -227,6 +227,8 @@ class _Application:
         self.calls: queue.Queue[Any] = queue.Queue()
         self.undo: list[Callable[[], None]] = []
         self.undo_off = 0
+        self.undo_groups: list[int] = []
+        self.chosen_file: str | None = None
         self.views = ["main"]
         self.messages: list[str] = []
         self.answers = True
@@ -292,6 +294,17 @@ class ProgressTask:
 
 
 class Undo:
+    @staticmethod
+    def begin(name: str = "") -> None:
+        fake_app.undo_groups.append(len(fake_app.undo))
+
+    @staticmethod
+    def end() -> None:
+        begin = fake_app.undo_groups.pop()
+        steps, fake_app.undo[begin:] = fake_app.undo[begin:], []
+        if steps:
+            fake_app.undo.append(lambda: [revert() for revert in reversed(steps)])
+
     @staticmethod
     def disable() -> None:
         fake_app.undo_off += 1
@@ -457,6 +470,18 @@ def frame(f: int | None = None) -> int:
 def message(prompt: str) -> None:
     assert GUI, "a window in a terminal session"
     fake_app.messages.append(prompt)
+
+
+def getFilename(
+    message: str,
+    pattern: str = "",
+    default: str = "",
+    favorites: str = "",
+    type: str = "",  # noqa: A002
+    multiple: bool = False,
+) -> str | None:
+    assert GUI, "a window in a terminal session"
+    return fake_app.chosen_file
 
 
 def ask(prompt: str) -> bool:

@@ -85,6 +85,7 @@ _MOVE: Table = {
     "scale": ("XY_Knob", 1.0, ()),
     "center": ("XY_Knob", (1024.0, 778.0), ()),
 }
+_ADJUST = {name for one in KNOBS if one.setting.startswith("adjust.") for name in one.node_knobs}
 CLASSES: dict[str, Table] = {
     "*": _COMMON,
     "Root": {
@@ -102,6 +103,11 @@ CLASSES: dict[str, Table] = {
     "Dot": {},
     "Group": {},
     "ReAge": _reage(),
+    "ReAgeApply": {
+        name: knob
+        for name, knob in _reage().items()
+        if name in {*_ADJUST, "output", "face_size", "luma_weights", "do_load_look", "do_save_look"}
+    },
     "Transform": _MOVE,
     "CornerPin2D": _PIN,
     "Tracker4": {

@@ -96,6 +96,15 @@ class Knob:
 
         return self._change(change)
 
+    def clearAnimated(self, channel: int = -1) -> bool:
+        def change() -> None:
+            for one in range(self.size) if channel < 0 else [channel]:
+                if self._curves[one] or self._expressions[one]:
+                    self._values[one] = self.valueAt(self._now(), one)
+                self._curves[one], self._expressions[one] = {}, ""
+
+        return self._change(change)
+
     def setValueAt(self, val: Any, time: float, index: int = 0, view: str | None = None) -> bool:
         return self._change(lambda: self._curves[index].__setitem__(float(time), float(val)))
 

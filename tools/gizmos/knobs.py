@@ -29,6 +29,7 @@ _FIRST = {
         "age_map", "age_map_mode", "age_map_soften", "|", "export_kind", "do_to_tracker",
     ),
     "Delta": (
+        "do_load_look", "do_save_look", "|",
         "gain", "|", "tone_gain", "detail_gain", "split_radius", "|", "luma_gain", "chroma_gain", "darken_gain",
         "lighten_gain", "|", "region_gain", "protect", "|",
     ),
@@ -38,7 +39,7 @@ _FIRST = {
              "cache_dir", "|"),
 }  # fmt: skip
 _CLOSED = {"region_age"}
-_SAME_LINE = {"do_bake", "do_update_frame", "do_cancel", "do_clear_cache", "do_to_tracker"}
+_SAME_LINE = {"do_bake", "do_update_frame", "do_cancel", "do_clear_cache", "do_to_tracker", "do_save_look"}
 
 Row = Knob | StateKnob | Button
 
@@ -56,7 +57,8 @@ def reage_panel() -> list[UserKnob]:
 def apply_panel() -> list[UserKnob]:
     """The part of it that works on layers painted by hand."""
     adjustments: list[Row] = [one for one in KNOBS if is_adjustment(one)]
-    return list(_tabs([*adjustments, *(one for one in STATE if one.name in APPLY_STATE)]))
+    looks = [one for one in BUTTONS if one.tab == "Delta"]
+    return list(_tabs([*adjustments, *looks, *(one for one in STATE if one.name in APPLY_STATE)]))
 
 
 def knob_value(one: Knob) -> float | bool | str | tuple[float, ...]:
