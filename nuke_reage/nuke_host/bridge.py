@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -98,7 +99,7 @@ def job_of(node: api.Node, view: str, cache: CacheFolder, frames: Sequence[int])
         data.setdefault("age_map", {})["path"] = f"{cache.pattern('age', view)}:{painted.channel}"
     if text_of(node, "mode") == "ladder" and not data["output"].get("ladder"):
         data["output"]["ladder"] = list(parse_ladder(_DEFAULT_LADDER))
-    data["output"]["layers"] = _layers_needed(node, data["output"].get("layers", []))
+    data["output"]["layers"] = _layers_needed(data["output"].get("layers", []))
     job = JobSpec.from_dict(data)
     _require_slots(job.output.ladder)
     return job
@@ -188,11 +189,13 @@ def _value_of(node: api.Node, one: Knob, frames: Sequence[int]) -> Any:
 
 def _fill_colour(plate: dict[str, Any]) -> None:
     """Say which space the script works in, where the artist has not."""
-    root = api.root_knobs(("colorManagement", "OCIO_config", "customOCIOConfigPath"))
-    if root.get("colorManagement") == "Nuke":
-        # Nuke's own management is linear light of Rec.709 primaries, whatever config the worker would find.
+    root = api.root_values(("colorManagement", "OCIO_config", "customOCIOConfigPath"))
+    config = root.get("OCIO_config")
+    if root.get("colorManagement") == "Nuke" or (config == "nuke-default" and not os.environ.get("OCIO")):
+        # Nuke's own management and its config of old are linear light of Rec.709 primaries, whatever config the worker
+        # would find.
         plate["colorspace"] = plate.get("colorspace") or "linear"
-    elif root.get("OCIO_config") == "custom" and root.get("customOCIOConfigPath"):
+    elif config == "custom" and root.get("customOCIOConfigPath"):
         plate["ocio_config"] = plate.get("ocio_config") or root["customOCIOConfigPath"]
 
 
@@ -211,15 +214,12 @@ def _region_ages(node: api.Node, one: Knob, frames: Sequence[int]) -> RegionAges
     return RegionAges(**curves)
 
 
-def _layers_needed(node: api.Node, asked: Sequence[str]) -> list[str]:
-    """The parts that the artist asks for, and those that a knob in use works with."""
-    layers = list(asked)
-    for prefix, layer, idle in (("region_gain_", "regions", 1.0), ("protect_", "protect", 0.0)):
-        knobs: Mapping[str, Any] = {name: knob for name, knob in node.knobs().items() if name.startswith(prefix)}
-        in_use = any(knob.isAnimated() or float(knob.value()) != idle for knob in knobs.values())
-        if in_use and layer not in layers:
-            layers.append(layer)
-    return layers
+def _layers_needed(asked: Sequence[str]) -> list[str]:
+    """The parts that the artist asks for, and all that the node's live knobs work with.
+
+    Region gains and protection are turned after the bake, when nothing must be baked again for want of their mattes.
+    """
+    return list(dict.fromkeys(["delta", "mask", "regions", "protect", *asked]))
 
 
 def _require_slots(ladder: Sequence[float]) -> None:

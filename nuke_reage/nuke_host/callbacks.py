@@ -172,9 +172,9 @@ def knob_changed(node: api.Node, knob: str) -> None:
     """A knob has changed: note when the layers do not fit any more.
 
     Knobs that act after the bake are let go after one look into a table.  The panel's opening is the moment to hold the
-    whole record against the node.
+    whole record against the node, and so is another mode, which reads other layers.
     """
-    if knob == "showPanel":
+    if knob in {"showPanel", "mode"}:
         if not host_session().is_busy(work.key_of(node)):
             refresh(node)
         return

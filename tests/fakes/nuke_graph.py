@@ -92,7 +92,7 @@ CLASSES: dict[str, Table] = {
         "views": ("String_Knob", "main", ()),
         "format": ("String_Knob", "320 240", ()),
         "colorManagement": ("Enumeration_Knob", "OCIO", ("OCIO", "Nuke")),
-        "OCIO_config": ("Enumeration_Knob", "default", ("default", "custom")),
+        "OCIO_config": ("Enumeration_Knob", "default", ("default", "nuke-default", "custom")),
         "customOCIOConfigPath": ("File_Knob", "", ()),
     },
     "Read": _READ,

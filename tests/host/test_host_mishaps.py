@@ -260,7 +260,7 @@ def test_ages_are_evaluated_by_nuke_in_every_frame(terminal, small_plate):
     job = bridge.job_of(node, "main", CacheFolder(terminal.folder), (1001, 1002, 1003))
     assert [job.target_age.at(frame) for frame in (1001, 1002, 1003)] == [40.0, 42.5, 45.0]
     assert job.region_age.at(1002) == {"jaw": 4.0} and job.source_age.at(1002) == 35.0
-    assert "regions" in job.output.layers, "a region's gain needs its matte"
+    assert {"delta", "mask", "regions", "protect"} <= set(job.output.layers), "what the live knobs work with"
     before = bridge.settings_key(job, live_age=False)
     node["gain"].setValue(2.0)
     assert (
@@ -269,6 +269,63 @@ def test_ages_are_evaluated_by_nuke_in_every_frame(terminal, small_plate):
     )
     terminal.app.root["colorManagement"].setValue("Nuke")
     assert bridge.job_of(node, "main", CacheFolder(terminal.folder), (1001,)).plate.colorspace == "linear"
+
+
+def test_layers_that_the_node_needs_are_baked_whatever_is_asked_for(terminal, small_plate):
+    from nuke_reage.nuke_host import bridge
+    from nuke_reage.nuke_host.cache import CacheFolder
+
+    node = terminal.reage(terminal.read(small_plate, 1001, 1001))
+    node["layers"].setValue("comp")
+    job = bridge.job_of(node, "main", CacheFolder(terminal.folder), (1001,))
+    assert job.output.layers == ("delta", "mask", "regions", "protect", "comp")
+    for name in ("region_gain_jaw", "protect_teeth"):
+        node[name].setValue(0.5)
+    again = bridge.job_of(node, "main", CacheFolder(terminal.folder), (1001,))
+    assert bridge.settings_key(again, live_age=False) == bridge.settings_key(job, live_age=False)
+
+
+def test_the_scripts_colour_management_is_the_jobs(terminal, small_plate, monkeypatch):
+    from nuke_reage.nuke_host import bridge
+    from nuke_reage.nuke_host.cache import CacheFolder
+
+    monkeypatch.delenv("OCIO", raising=False)
+    node = terminal.reage(terminal.read(small_plate, 1001, 1001))
+    root = terminal.app.root
+
+    def plate():
+        return bridge.job_of(node, "main", CacheFolder(terminal.folder), (1001,)).plate
+
+    assert (plate().colorspace, plate().ocio_config) == ("", "")
+    root["OCIO_config"].setValue("custom")
+    root["customOCIOConfigPath"].setValue("/my shows/it's/config.ocio")
+    assert (plate().colorspace, plate().ocio_config) == ("", "/my shows/it's/config.ocio"), "without a script's quotes"
+    root["OCIO_config"].setValue("nuke-default")
+    assert (plate().colorspace, plate().ocio_config) == ("linear", "")
+    monkeypatch.setenv("OCIO", "/studio/config.ocio")
+    assert plate().colorspace == "", "the studio's config counts"
+    root["colorManagement"].setValue("Nuke")
+    assert plate().colorspace == "linear"
+
+
+def test_another_mode_reads_other_layers_and_says_so(gui, small_plate):
+    from nuke_reage.nuke_host import status
+    from nuke_reage.nuke_host.record import Record, ViewRecord
+
+    node = gui.reage(gui.read(small_plate, 1001, 1001))
+    gui.press(node, "track")
+    record = parse_record(node["bake_record"].value())
+    from nuke_reage.nuke_host import bridge
+    from nuke_reage.nuke_host.cache import CacheFolder
+
+    job = bridge.job_of(node, "main", CacheFolder(Path(record.folder)), (1001,))
+    view = ViewRecord("main", status.inputs_key(node), status.job_key(node, job), "1001")
+    status.write_record(node, Record(record.uid, record.owner, record.folder, "1001", views=(view,)))
+    assert node["status"].value() == "1 of 1 frames"
+    node["mode"].setValue("ladder")
+    assert "a setting changed" in node["status"].value(), "no ladder is baked"
+    node["mode"].setValue("exact")
+    assert node["status"].value() == "1 of 1 frames"
 
 
 def test_both_views_are_exported_and_read(terminal, small_plate):

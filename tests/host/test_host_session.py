@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import pixels
@@ -125,3 +128,61 @@ def test_a_ladder_leaves_its_ages_on_the_node(gui, small_plate):
     assert {"ladder_020", "ladder_040", "ladder_060", "regions", "mask"} <= set(parts)
     young, old = ({one: next(iter(parts[one].channels.values())) for one in ("ladder_020", "ladder_060")}).values()
     assert np.abs(young - old).max() > 1e-3
+
+
+ADJUSTED = {
+    "gain": 1.2, "tone_gain": 0.6, "detail_gain": 1.6, "chroma_gain": 0.5, "darken_gain": 1.3, "mask_dilate": -0.03,
+    "mask_blur": 0.1, "region_gain_cheeks": 0.4, "protect_eyes": 0.8,
+}  # fmt: skip
+
+
+def shipped(node, plate: str, frame: int):
+    """The picture of the gizmo's own text with the node's knobs, over the files that its bake has left."""
+    from nuke_reage.media.exr import read_plate
+    from nuke_text.images import Image
+    from nuke_text.render import render
+    from nuke_text.script import read_script
+
+    script = read_script(Path(__file__).resolve().parents[2] / "gizmos" / "ReAge.gizmo")
+    names = [one.name for one in script.gizmo.user_knobs if one.type_number in {1, 2, 3, 4, 6, 7, 18}]
+    values = {name: node[name].value() for name in names if "nuke_reage" not in str(node[name].value())}
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    read = read_plate(plate % frame)
+    channels = {f"rgba.{name}": read.rgb[..., i] for i, name in enumerate(("red", "green", "blue"))}
+    shown = render(script, {0: Image(read.data_window, channels, read.display_window)}, values, frame=frame)
+    return np.stack([shown.channels[name] for name in channels], axis=-1), read.rgb
+
+
+@pytest.mark.parametrize("mode", ["exact", "ladder"])
+def test_the_shipped_gizmo_on_the_nodes_own_bake_is_the_command_lines_comp(gui, small_plate, reage, mode):
+    from nuke_reage.core.job import load_job, save_job
+    from nuke_reage.media.exr import read_layers
+    from nuke_reage.nuke_host.looks import look_of
+
+    node = gui.reage(gui.read(small_plate, 1001, 1003))
+    node["mode"].setValue(mode)
+    node["ladder"].setValue("60:75:15" if mode == "ladder" else "")
+    node["frames"].setValue("1001-1003x2")
+    assert gui.press(node, "bake") == "2 of 2 frames"
+    for name, value in ADJUSTED.items():
+        node[name].setValue(value)
+    node.showControlPanel()
+    assert node["status"].value() == "2 of 2 frames", "none of these needs another bake"
+    gui.app.frame = 1003
+    theirs, plate = shipped(node, small_plate, 1003)
+
+    file = next(gui.folder.rglob("job.json"))
+    job = load_job(file)
+    track = next(gui.folder.rglob("*.track.json"))
+    output = replace(job.output, path=(gui.folder / "cli.####.exr").as_posix(), layers=("comp",), ladder=())
+    save_job(
+        replace(job, adjust=look_of(node), output=output, face=replace(job.face, track=track.as_posix())),
+        gui.folder / "cli.json",
+    )
+    done = reage("run", gui.folder / "cli.json", "--frames", "1003")
+    assert done.code == 0, done.err
+    comp = read_layers(gui.folder / "cli.1003.exr").parts["comp"].channels
+    ours = np.stack([comp[name] for name in "RGB"], axis=-1)
+    # The command line has the delta as it was computed, the gizmo as the file holds it: half.
+    np.testing.assert_allclose(theirs, ours, rtol=2**-10, atol=5e-4)
+    assert np.abs(theirs - plate).max() > 0.01
