@@ -18,14 +18,15 @@ _APPLY_CLASS = "ReAgeApply"
 
 
 def init(root: str) -> None:
-    """Add the gizmos to the plugin path and have Nuke call the callbacks; for init.py.
+    """Add the gizmos and their icons to the plugin path and have Nuke call the callbacks; for init.py.
 
     Args:
         root: folder of the installation, which holds ``gizmos``.
     """
     from nuke_reage.nuke_host import callbacks
 
-    api.add_plugin_path((Path(root) / "gizmos").as_posix())
+    for folder in ("gizmos/icons", "gizmos"):
+        api.add_plugin_path((Path(root) / folder).as_posix())
     callbacks.install()
 
 

@@ -29,6 +29,7 @@ PYTHONS = sorted(
     | {sys.executable}
 )
 
+FOLDERS = ("gizmos", "gizmos/icons")
 _NUKE = """
 import sys
 sys.path.insert(0, {fakes!r})
@@ -84,7 +85,7 @@ def installation(tmp_path) -> Path:
 @pytest.mark.parametrize("python", PYTHONS, ids=lambda path: "-".join(Path(path).parts[-3:]))
 def test_nuke_starts_with_the_light_ring_alone(python, installation):
     seen, log = start_nuke(python, installation, REAGE_PYTHON=sys.executable)
-    assert seen["path"] == [(installation / "gizmos").as_posix()], "and never the package itself"
+    assert seen["path"] == [(installation / one).as_posix() for one in FOLDERS], "and never the package itself"
     assert seen["entries"] == {"ReAge": "nuke.createNode('ReAge')", "ReAgeApply": "nuke.createNode('ReAgeApply')"}
     assert seen["heavy"] == [] and "Traceback" not in log
     assert seen["events"] == ["knobChanged", "onCreate", "onDestroy", "onScriptClose", "onScriptLoad"]
@@ -124,7 +125,7 @@ def test_the_menu_is_made_once(gui, monkeypatch):
     for _ in range(2):
         startup.menu(str(ROOT))
         startup.init(str(ROOT))
-    assert gui.app.plugin_path == [(ROOT / "gizmos").as_posix()]
+    assert gui.app.plugin_path == [(ROOT / one).as_posix() for one in FOLDERS]
     assert list(gui.nuke.menu("Nodes").entries) == ["ReAge"]
 
 
@@ -145,7 +146,10 @@ def test_install_nuke_adds_one_line_that_works_and_takes_it_away(reage, tmp_path
 
     nuke.fake_app.reset()
     runpy.run_path(str(folder / "init.py"))
-    assert nuke.fake_app.plugin_path == [(ROOT / "gizmos").as_posix(), ROOT.as_posix()]
+    assert nuke.fake_app.plugin_path == [
+        *((ROOT / one).as_posix() for one in ("gizmos", "gizmos/icons")),
+        ROOT.as_posix(),
+    ]
     assert reage("install-nuke", "--folder", folder, "--uninstall").code == 0
     assert (folder / "init.py").read_bytes().decode() == mine + "\n"
     assert (folder / "menu.py").read_text() == "print('menu')\n"
