@@ -93,7 +93,7 @@ def _check(data: Any) -> None:
         raise WorkerError("protocol", f"This is not a message: {str(data)[:120]!r}.", _HINT)
     kind = data["type"]
     if kind not in SCHEMA:
-        raise WorkerError("protocol", f"There is no message {kind!r}. {nearest(kind, SCHEMA)}", _HINT)
+        raise WorkerError("protocol", f"There is no message {kind!r:.80}. {nearest(kind, SCHEMA)}", _HINT)
     fields = SCHEMA[kind]
     if set(data) - {"type"} != set(fields):
         raise WorkerError(

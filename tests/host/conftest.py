@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
@@ -87,10 +86,3 @@ def _session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, gui: bool) -> I
     host.host_session().cancel_all()
     if gui:
         Session(tmp_path).wait()
-
-
-def pixels(path: str | Path) -> np.ndarray:
-    """All channels of a flat EXR."""
-    import OpenImageIO
-
-    return np.asarray(OpenImageIO.ImageBuf(str(path)).get_pixels(OpenImageIO.FLOAT))

@@ -109,7 +109,7 @@ def test_full_size_plates_come_out_in_proxy_mode(gui, small_plate):
     gui.press(node, "track")
     files = list(gui.folder.rglob("plate.*.exr"))
     assert [one.name for one in files] == ["plate.1002.exr"] and gui.app.proxy
-    from conftest import pixels
+    from nuke_files import pixels
 
     assert pixels(files[0]).shape == (240, 320, 3)
 
@@ -242,7 +242,7 @@ def test_painted_ages_travel_and_the_live_roto_does_not(terminal, small_plate):
     prepared = work.prepare(node, bridge.frames_of(node))
     job = load_job(prepared.cache.job_file("main"))
     assert job.age_map.path == prepared.cache.pattern("age", "main") + ":R" and job.mask.matte == ""
-    from conftest import pixels
+    from nuke_files import pixels
 
     assert pixels(prepared.cache.file("age", "main", 1001))[5, 5, 0] == pytest.approx(12.34, abs=1e-5)
     node["age_map"].setValue("/other/map.####.exr")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import pixels
+from nuke_files import pixels
 
 pytestmark = pytest.mark.slow
 

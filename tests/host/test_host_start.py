@@ -166,7 +166,7 @@ def test_an_init_that_cannot_be_read_is_left_alone(reage, tmp_path):
 @pytest.mark.slow
 def test_the_farm_exports_bakes_in_chunks_and_renders(terminal, small_plate, reage, shots, capsys):
     import numpy as np
-    from conftest import pixels
+    from nuke_files import pixels
 
     from nuke_reage.nuke_host import bake_script
 
