@@ -179,7 +179,7 @@ def _parse(text: str, separator: str, what: str, hint: str) -> list[tuple[int, f
         pairs = [piece.split(":") for piece in pieces]
         return sorted((int(frame), float(years)) for frame, years in pairs)
     except ValueError:
-        raise UsageError("bad-age", f"{text!r} is neither {what} nor keyframes of it.", hint) from None
+        raise UsageError("bad-age", f"{text!r:.120} is neither {what} nor keyframes of it.", hint) from None
 
 
 def _at(keys: Sequence[tuple[int, float]], values: Mapping[int, float], frame: int) -> float:

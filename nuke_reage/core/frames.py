@@ -39,16 +39,16 @@ def parse_frames(text: str) -> tuple[int, ...]:
     for piece in pieces:
         match = _RANGE.match(piece)
         if match is None:
-            raise UsageError("bad-frames", f"{piece!r} is not a frame range.", _HINT)
+            raise UsageError("bad-frames", f"{piece!r:.120} is not a frame range.", _HINT)
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
         step = 1 if match[3] is None else int(match[3])
         if last < first:
-            raise UsageError("bad-frames", f"The frame range {piece!r} runs backwards.", f"Write {last}-{first}.")
+            raise UsageError("bad-frames", f"The frame range {piece!r:.120} runs backwards.", f"Write {last}-{first}.")
         if step == 0:
-            raise UsageError("bad-frames", f"The frame range {piece!r} has a step of 0.", _HINT)
+            raise UsageError("bad-frames", f"The frame range {piece!r:.120} has a step of 0.", _HINT)
         if (last - first) // step + len(frames) >= MAX_FRAMES:
-            raise UsageError("bad-frames", f"The frame range {piece!r} has over {MAX_FRAMES} frames.", _HINT)
+            raise UsageError("bad-frames", f"The frame range {piece!r:.120} has over {MAX_FRAMES} frames.", _HINT)
         frames.update(range(first, last + 1, step))
     return tuple(sorted(frames))
 

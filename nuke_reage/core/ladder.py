@@ -37,10 +37,10 @@ def parse_ladder(text: str) -> tuple[float, ...]:
         else:
             ages = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError("bad-ladder", f"{text!r} is no ladder of ages.", _HINT) from None
+        raise UsageError("bad-ladder", f"{text!r:.120} is no ladder of ages.", _HINT) from None
     rising = all(earlier < later for earlier, later in zip(ages, ages[1:]))
     if not ages or not rising or not all(MIN_AGE_YEARS <= age <= MAX_AGE_YEARS for age in ages):
-        raise UsageError("bad-ladder", f"{text!r} is no ladder of rising ages.", _HINT)
+        raise UsageError("bad-ladder", f"{text!r:.120} is no ladder of rising ages.", _HINT)
     return ages
 
 

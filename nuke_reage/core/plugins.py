@@ -41,14 +41,14 @@ def load_plugin(kind: str, name: str) -> Any:
     """
     table = _table(kind)
     if name not in table:
-        raise UsageError("unknown-plugin", f"There is no {kind.replace('_', ' ')} {name!r}.", nearest(name, table))
+        raise UsageError("unknown-plugin", f"There is no {kind.replace('_', ' ')} {name!r:.120}.", nearest(name, table))
     module, _, attribute = table[name].partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UsageError(
             "broken-plugin",
-            f"The {kind.replace('_', ' ')} {name!r} cannot be loaded: {error}.",
+            f"The {kind.replace('_', ' ')} {name!r:.120} cannot be loaded: {error}.",
             "Install what it needs.",
         ) from error
 

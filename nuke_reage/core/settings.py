@@ -38,7 +38,7 @@ _CHOICES = {
 
 def _choose(name: str, value: str) -> None:
     if value not in _CHOICES[name]:
-        raise UsageError("bad-setting", f"{name} cannot be {value!r}.", nearest(value, _CHOICES[name]))
+        raise UsageError("bad-setting", f"{name} cannot be {value!r:.120}.", nearest(value, _CHOICES[name]))
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
@@ -201,7 +201,7 @@ class OutputSettings:
             raise UsageError("bad-layers", "No layer is asked for.", f"Choose of {', '.join(LAYERS)}.")
         for layer in self.layers:
             if layer not in LAYERS:
-                raise UsageError("bad-layers", f"There is no layer {layer!r}.", nearest(layer, LAYERS))
+                raise UsageError("bad-layers", f"There is no layer {layer!r:.120}.", nearest(layer, LAYERS))
         if any(not MIN_AGE_YEARS <= age <= MAX_AGE_YEARS for age in self.ladder):
             raise UsageError("bad-ladder", "An age of the ladder is out of range.", "Ages are years from 0 to 120.")
         if any(later <= earlier for earlier, later in zip(self.ladder, self.ladder[1:])):

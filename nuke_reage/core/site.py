@@ -70,7 +70,7 @@ class FarmSite:
                 raise UsageError("bad-setting", f"farm.{name} is out of range.", f"Use a value from {low} to {high}.")
         for one in self.environment:
             if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=", one):
-                raise UsageError("bad-setting", f"farm.environment has {one!r}.", "Write NAME=VALUE.")
+                raise UsageError("bad-setting", f"farm.environment has {one!r:.120}.", "Write NAME=VALUE.")
 
 
 @dataclass(frozen=True)

@@ -67,13 +67,13 @@ def from_dict(cls: type[T], data: Any, where: str = "") -> T:
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in data:
         if key not in fields:
-            raise UsageError("unknown-setting", f"{place} has no setting {key!r}.", nearest(str(key), fields))
+            raise UsageError("unknown-setting", f"{place} has no setting {key!r:.120}.", nearest(str(key), fields))
     values = {}
     for name, field in fields.items():
         if name in data:
             values[name] = _convert(hints[name], data[name], f"{place}.{name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise UsageError("missing-setting", f"{place}.{name} is missing.", f"Add {name!r} to {place}.")
+            raise UsageError("missing-setting", f"{place}.{name} is missing.", f"Add {name!r:.120} to {place}.")
     return cls(**values)
 
 

@@ -62,7 +62,7 @@ def track_node(path: TrackPath, kind: str, reference_frame: int, name: str = "")
     """
     makers = {"Transform": _transform, "CornerPin2D": _corner_pin, "Tracker4": _tracker}
     if kind not in makers:
-        raise UsageError("unknown-export", f"A track cannot become a {kind!r}.", nearest(kind, makers))
+        raise UsageError("unknown-export", f"A track cannot become a {kind!r:.120}.", nearest(kind, makers))
     reference = path.near(reference_frame)
     knobs = makers[kind](path, reference)
     label = f"ReAge track, reference {reference.frame}"

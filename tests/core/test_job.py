@@ -95,3 +95,15 @@ def test_a_job_that_cannot_be_written_leaves_the_old_one(job, tmp_path):
     assert caught.value.code == "usage.unwritable"
     assert load_job(file) == job
     assert [path.name for path in tmp_path.iterdir()] == ["job.json"]
+
+
+@pytest.mark.parametrize("key", ["layers", "compression"])
+def test_an_absurdly_long_word_is_not_repeated_whole(key):
+    data = {
+        "plate": {"path": "p.exr"},
+        "output": {"path": "o.exr", key: ["x" * 5000] if key == "layers" else "x" * 5000},
+    }
+    data |= {age: {"keys": [{"frame": 1, "age_years": 30.0}]} for age in ("source_age", "target_age")}
+    with pytest.raises(UsageError) as caught:
+        JobSpec.from_dict(data)
+    assert caught.value.hint and len(caught.value.message) < 500
