@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from nuke_reage.cli.console import BarReporter, interruptible, make_progress, stderr_console
 from nuke_reage.cli.options import job_options, make_job
-from nuke_reage.core.ages import AgeCurve
 from nuke_reage.core.errors import UsageError
+from nuke_reage.core.ladder import parse_ladder
 
-__all__ = ["command", "parse_ages"]
+__all__ = ["command"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -23,7 +23,6 @@ _CELL_PX = (360, 360)
 _COLUMNS = 5
 _ANIMATION_PX = 640
 _FRAMES_PER_SECOND = 8
-_MOST_AGES = 200
 
 
 @click.command("sweep")
@@ -41,7 +40,9 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
     reage sweep portrait.jpg -o ages.gif --source-age 35 --ages 10:95:5
     reage sweep shot.####.exr --frame 1013 -o sheet.png --source-age 35 --ages 25,45,65,85
     """  # noqa: D301
-    wanted = parse_ages(ages)
+    wanted = parse_ladder(ages)
+    if not wanted:
+        raise UsageError("no-age", "--ages names no age.", "Write 20:80:10, or 25,45,65.")
     file = Path(output)
     if file.suffix.lower() not in {".png", ".jpg", ".jpeg", ".mp4", ".gif"}:
         raise UsageError(
@@ -74,32 +75,6 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
     else:
         _sheet(file, pictures)
     click.echo(output)
-
-
-def parse_ages(text: str) -> tuple[float, ...]:
-    """Read ``20:80:10`` or ``25,45,65``.
-
-    Raises:
-        UsageError: not ages, none at all, or absurdly many.
-
-    >>> parse_ages("20:40:10")
-    (20.0, 30.0, 40.0)
-    """
-    hint = "Write first:last:step, such as 20:80:10, or a list, such as 25,45,65."
-    try:
-        if ":" in text:
-            first, last, step = (float(part) for part in text.split(":"))
-            count = int((last - first) / step + 1e-9) + 1 if step > 0 and last >= first else 0
-            ages = tuple(first + index * step for index in range(min(count, _MOST_AGES + 1)))
-        else:
-            ages = tuple(float(part) for part in text.split(","))
-    except (ValueError, OverflowError):
-        raise UsageError("bad-ages", f"{text!r} is not a row of ages.", hint) from None
-    if not 1 <= len(ages) <= _MOST_AGES:
-        raise UsageError("bad-ages", f"{text!r} makes {'no' if not ages else 'too many'} ages.", hint)
-    for age in ages:
-        AgeCurve.constant(age)
-    return ages
 
 
 def _sheet(file: Path, pictures: list[tuple[str, Bytes]]) -> None:
