@@ -17,6 +17,7 @@ from nuke_reage.training.anatomy import FaceParts, face_parts
 from nuke_reage.training.hair import Hair, find_hair, recolour
 from nuke_reage.training.mesh import FaceMesh, FloatArray, MeshMap, blur
 from nuke_reage.training.portraits import Portrait
+from nuke_reage.training.relief import Light, Relief, fit_light
 from nuke_reage.training.statistics import AgingStatistics, DetailBands, align, detail_bands, log_colour, luminance
 from nuke_reage.training.wrinkles import WrinkleMaps
 
@@ -37,6 +38,7 @@ class Strengths:
         smoothing: share of detail that a change of 35 years towards youth takes away.
         furrows: share of broad dark folds that it fills.
         wrinkles: new lines from the maps.
+        relief: new lines as drawn and lit.
         shape: movement of the landmarks.
     """
 
@@ -45,8 +47,9 @@ class Strengths:
     own_detail: float = 1.5
     smoothing: float = 0.85
     furrows: float = 0.5
-    wrinkles: float = 1.7
-    shape: float = 0.8
+    wrinkles: float = 1.0
+    relief: float = 1.0
+    shape: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +58,11 @@ class _Face:
     parts: FaceParts
     hair: Hair
     logs: FloatArray
-    light: FloatArray
+    luminance: FloatArray
     bands: DetailBands
     exemplars: tuple[int, ...]
     from_mean: MeshMap
+    light: Light
 
 
 class Ager:
@@ -83,6 +87,7 @@ class Ager:
         self._exemplars = exemplars
         self._strengths = strengths or Strengths()
         self._mesh = FaceMesh(statistics.mean_landmarks, statistics.canvas_px)
+        self._relief = Relief(self._mesh)
         self._mean_skin = face_parts(self._mesh.mean, statistics.canvas_px).skin
         self._unit = statistics.canvas_px / 256.0
 
@@ -110,10 +115,12 @@ class Ager:
         parts = face_parts(crop.landmarks, self._statistics.canvas_px)
         logs = log_colour(crop.rgb)
         light = luminance(logs)
-        bands = detail_bands(light)
+        lit = fit_light(crop.rgb, parts.skin, crop.landmarks)
         exemplars = tuple((self._exemplars or {}).get(portrait.sex) or self.resembling(portrait))
         hair = find_hair(crop.rgb, crop.landmarks, parts)
-        return _Face(portrait, parts, hair, logs, light, bands, exemplars, self._mesh.to_face(crop.landmarks))
+        return _Face(
+            portrait, parts, hair, logs, light, detail_bands(light), exemplars, self._mesh.to_face(crop.landmarks), lit
+        )
 
     def _at(self, face: _Face, years: float) -> FloatArray:
         gap = years - face.portrait.age_years
@@ -122,6 +129,9 @@ class Ager:
         change = self._low_frequencies(face, years)
         detail = self._younger_detail(face, -gap) if gap < 0 else self._older_detail(face, years)
         change += (face.parts.skin * np.clip(detail, -0.6, 0.5))[..., None]
+        if gap > 0:
+            # A younger face loses lines that it has, never lines as drawn: those would leave scars.
+            change += self._relief_lines(face, years)[..., None]
         if self._wrinkles:
             change += self._new_lines(face, years)
         aged = np.exp(face.logs + change) - _LOG_OFFSET
@@ -141,7 +151,7 @@ class Ager:
 
     def _older_detail(self, face: _Face, years: float) -> FloatArray:
         """The face's own lines, deeper."""
-        total = np.zeros_like(face.light)
+        total = np.zeros_like(face.luminance)
         for coefficients, band in (
             (self._statistics.fine, face.bands.fine),
             (self._statistics.coarse, face.bands.coarse),
@@ -157,9 +167,18 @@ class Ager:
         share = self._strengths.smoothing * min(1.0, years_less / 35.0)
         coarse = np.where(face.bands.coarse < 0, face.bands.coarse, 0.7 * face.bands.coarse)
         smoother = -share * (coarse + 0.45 * face.bands.fine)
-        broad = blur(face.light, 6.0 * self._unit) - blur(face.light, 14.0 * self._unit)
+        broad = blur(face.luminance, 6.0 * self._unit) - blur(face.luminance, 14.0 * self._unit)
         filled = np.maximum(0.0, -broad) * self._strengths.furrows * share
         return np.asarray(smoother + filled, np.float32)
+
+    def _relief_lines(self, face: _Face, years: float) -> FloatArray:
+        lines = self._relief.log_change(face.from_mean, face.light, face.portrait.age_years, years)
+        return np.asarray(self._strengths.relief * self._bare_skin(face) * lines, np.float32)
+
+    def _bare_skin(self, face: _Face) -> FloatArray:
+        parts = face.parts
+        kept = parts.face * (1.0 - np.maximum(parts.eyes, np.maximum(parts.lips, 0.6 * parts.brows)))
+        return np.asarray(kept * (1.0 - np.clip(face.hair.head, 0.0, 1.0)), np.float32)
 
     def _new_lines(self, face: _Face, years: float) -> FloatArray:
         own_years = face.portrait.age_years
@@ -169,14 +188,11 @@ class Ager:
         if years < face.portrait.age_years:
             # The lines of another face, taken away from this one, would leave bright scars: only their broad part goes.
             lines = blur(lines, 4.0 * self._unit) * 0.7
-        parts = face.parts
-        kept = parts.face * (1.0 - np.maximum(parts.eyes, np.maximum(parts.lips, 0.6 * parts.brows)))
-        kept *= 1.0 - np.clip(face.hair.head, 0.0, 1.0)
         laid = face.from_mean(lines)
         # Wrinkles are shadows.  What got brighter beside them is mostly another face's light, worst on its lids.
-        around_eyes = np.minimum(1.0, 3.0 * blur(parts.eyes, 4.0 * self._unit))
+        around_eyes = np.minimum(1.0, 3.0 * blur(face.parts.eyes, 4.0 * self._unit))
         laid = np.where(laid > 0, laid * (0.7 - 0.6 * around_eyes)[..., None], laid)
-        return np.asarray(self._strengths.wrinkles * kept[..., None] * laid, np.float32)
+        return np.asarray(self._strengths.wrinkles * self._bare_skin(face)[..., None] * laid, np.float32)
 
     def _reshape(self, rgb: FloatArray, face: _Face, years: float) -> FloatArray:
         statistics, landmarks = self._statistics, face.portrait.crop.landmarks

@@ -87,10 +87,10 @@ def recolour(rgb: FloatArray, hair: Hair, from_years: float, to_years: float) ->
     unit = rgb.shape[0] / 256.0
     light = luminance(rgb)
     strands = light - blur(light, 3.0 * unit)
-    where = np.maximum(hair.head, 0.55 * hair.brows)
+    where = np.maximum(hair.head, 0.5 * hair.brows)
     if step > 0.0:
-        goal = (0.30 + 0.58 * light + 0.35 * strands)[..., None] * _GREY_TINT
-        amount = 0.8 * step * where
+        goal = (0.40 + 0.54 * light + 0.55 * strands)[..., None] * _GREY_TINT
+        amount = 0.85 * step * where
     else:
         goal = np.maximum(0.03 + 0.34 * light + 0.25 * strands, 0.0)[..., None] * _BROWN_TINT
         amount = np.minimum(-1.2 * step, 1.0) * where * hair.faded

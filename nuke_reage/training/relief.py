@@ -1,0 +1,194 @@
+"""Lines that every face gets with age, drawn as relief on the mean face and lit as the portrait is.
+
+Pictures of other people's wrinkles bring their light, their noise and their resolution along.  A relief has none of
+these: it is sharp at any size, free of anybody's rights, the same for everybody, so that a network can learn where
+lines go, and shaded by each portrait's own light, so that it sits in the picture.  Where lines run and when they come
+follows the usual descriptions of the aging face (forehead, glabella, crow's feet, lids, nasolabial and marionette
+folds, lips, cheeks, chin).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from nuke_reage.training.mesh import FaceMesh, FloatArray, MeshMap, blur
+from nuke_reage.training.relief_lines import GROUPS, Group, Line
+
+__all__ = ["Light", "Relief", "fit_light"]
+
+_MIDLINE = (10, 168, 2, 152)
+_SAMPLES_PER_PX = 2.0
+# Wavelengths in pixels of a 256 canvas, and how much each counts.
+_WAVES = ((55.0, 1.2), (23.0, 0.6), (10.0, 0.15))
+_UNEVEN = (37.0, 19.0, 11.0)
+_SHOULDER_WIDTH, _SHOULDER_SHARE = 2.1, 0.3
+_FACE_DEPTH = 1.15
+_OCCLUSION = 0.26
+_MIN_SHADING = 0.25
+_DISPLAY_GAMMA = 2.2
+_LATE, _MAX_SHARE = 1.2, 1.15
+_OVERHEAD = np.array([0.0, -0.22], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Light:
+    """How a face is lit: brightness as a linear function of the normal of an ellipsoid.
+
+    Attributes:
+        across: (2,) x to the right and y down, as shares of the mean brightness.
+        shading: (S, S) brightness of the smooth face, 1 = mean.
+    """
+
+    across: FloatArray
+    shading: FloatArray
+
+
+class Relief:
+    """The lines of age over the mean face.
+
+    Args:
+        mesh: the mean face.
+    """
+
+    def __init__(self, mesh: FaceMesh) -> None:
+        self._groups = GROUPS
+        self._heights = [_draw(group, mesh.mean, mesh.canvas_px, seed) for seed, group in enumerate(GROUPS)]
+
+    def height(self, from_years: float, to_years: float) -> FloatArray:
+        """(S, S) what the relief changes by, in pixels of a 256 canvas; furrows are negative."""
+        shares = [_share(one, to_years) - _share(one, from_years) for one in self._groups]
+        return np.asarray(sum(share * height for share, height in zip(shares, self._heights, strict=True)), np.float32)
+
+    def log_change(self, to_face: MeshMap, light: Light, from_years: float, to_years: float) -> FloatArray:
+        """(S, S) what it changes of the log of sRGB-encoded light on a face.
+
+        Args:
+            to_face: lays the mean face on the face.
+            light: of the face.
+            from_years: age now.
+            to_years: age wanted.
+        """
+        height = to_face(self.height(from_years, to_years))
+        unit = height.shape[0] / 256.0
+        # Pixels of a 256 canvas in height, pixels of this one across.
+        slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8) * unit
+        slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8) * unit
+        across = light.across + _OVERHEAD
+        lit = -(across[0] * slope_x + across[1] * slope_y) / np.maximum(light.shading, _MIN_SHADING)
+        # A furrow sees less of the sky than the skin beside it.
+        hidden = _OCCLUSION * np.minimum(height - blur(height, 2.5 * unit), 0.0)
+        return np.asarray(np.log1p(np.clip(lit, -0.6, 0.6)) / _DISPLAY_GAMMA + hidden, np.float32)
+
+
+def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light:
+    """Fit the light of a portrait, as if the head were an ellipsoid of one colour.
+
+    Args:
+        rgb: (S, S, 3) sRGB-encoded, 0..1.
+        skin: (S, S) 0..1, where to look.
+        landmarks: (468, 2) canvas pixels.
+    """
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    middle, half = (low + high) / 2, (high - low) / 2 * _FACE_DEPTH
+    rows, columns = np.mgrid[: rgb.shape[0], : rgb.shape[1]].astype(np.float32) + 0.5
+    x, y = (columns - middle[0]) / half[0], (rows - middle[1]) / half[1]
+    z = np.sqrt(np.maximum(1.0 - x**2 - y**2, 0.04))
+    brightness = (np.maximum(rgb, 0.0) @ np.array([0.3, 0.6, 0.1], np.float32)) ** _DISPLAY_GAMMA
+    terms = np.stack([np.ones_like(x), x, y, z], axis=-1)
+    weight = skin[..., None]
+    flat, against = (terms * weight).reshape(-1, 4), terms.reshape(-1, 4)
+    normal = flat.T @ against + 1e-3 * float(skin.sum()) * np.eye(4, dtype=np.float32)
+    solved = np.linalg.solve(normal, flat.T @ brightness.reshape(-1))
+    mean = float((brightness * skin).sum() / max(float(skin.sum()), 1e-6)) + 1e-4
+    across = np.clip(solved[1:3] / mean, -1.0, 1.0)
+    return Light(np.asarray(across, np.float32), np.asarray(terms @ solved / mean, np.float32))
+
+
+def _share(group: Group, years: float) -> float:
+    held = min(max((years - group.from_years) / (group.full_years - group.from_years), 0.0), _MAX_SHARE)
+    return float(held**_LATE)
+
+
+def _draw(group: Group, mean: FloatArray, canvas_px: int, seed: int) -> FloatArray:
+    """(S, S) the relief of one group, both sides of the face."""
+    unit = canvas_px / 256.0
+    axis = float(mean[list(_MIDLINE), 0].mean())
+    height = np.zeros((canvas_px, canvas_px), np.float32)
+    rng = np.random.default_rng(seed)
+    for line in group.lines:
+        points = np.array([_place(mean, one) for one in line.through], np.float32)
+        # The two sides of a face are never quite alike.
+        for side in (points,) if line.across else (points, points * [-1.0, 1.0] + [2.0 * axis, 0.0]):
+            path = _smooth(np.asarray(side, np.float32))
+            _carve(height, _wavering(path, rng, 0.5 * unit, unit), line, unit, rng)
+            for beside in (-1.0, 1.0):
+                # Lines are never alone: finer ones run along them for a part of the way.
+                near = _offset(path, beside * float(rng.uniform(2.2, 3.4)) * line.width * unit, rng)
+                _carve(height, _wavering(near, rng, 0.6 * unit, unit), _companion(line), unit, rng)
+    return height
+
+
+def _companion(line: Line) -> Line:
+    return replace(line, width=max(0.55 * line.width, 0.55), depth=0.3 * line.depth, fade_in=0.4, fade_out=0.5)
+
+
+def _offset(path: FloatArray, away_px: float, rng: np.random.Generator) -> FloatArray:
+    """A part of a path, moved sideways."""
+    start = int(rng.uniform(0.0, 0.35) * len(path))
+    part = path[start : max(start + 4, int(rng.uniform(0.65, 1.0) * len(path)))]
+    along = np.gradient(part, axis=0)
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-6)
+    return np.asarray(part + away_px * normal, np.float32)
+
+
+def _place(mean: FloatArray, point: tuple[int, int, float] | int) -> FloatArray:
+    if isinstance(point, int):
+        return np.asarray(mean[point], np.float32)
+    first, second, share = point
+    return np.asarray(mean[first] + share * (mean[second] - mean[first]), np.float32)
+
+
+def _smooth(points: FloatArray) -> FloatArray:
+    """A curve through the points (Catmull-Rom), about two samples a pixel."""
+    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    pieces = []
+    for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
+        count = max(2, int(np.linalg.norm(c - b) * _SAMPLES_PER_PX))
+        t = np.linspace(0.0, 1.0, count, endpoint=False, dtype=np.float32)[:, None]
+        pieces.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
+    return np.asarray(np.concatenate([*pieces, points[-1:]]), np.float32)
+
+
+def _wavering(path: FloatArray, rng: np.random.Generator, amount_px: float, unit: float) -> FloatArray:
+    length = np.arange(len(path), dtype=np.float32) / np.float32(_SAMPLES_PER_PX * unit)
+    for wavelength, share in _WAVES:
+        phase = rng.uniform(0.0, 2 * np.pi, 2)
+        wave = np.stack([np.sin(2 * np.pi * length / wavelength + one) for one in phase], axis=1)
+        path = path + np.asarray(wave * (amount_px * share), np.float32)
+    return path
+
+
+def _carve(height: FloatArray, path: FloatArray, line: Line, unit: float, rng: np.random.Generator) -> None:
+    """Press a furrow into the relief; skin is pushed up beside it."""
+    along = np.linspace(0.0, 1.0, len(path), dtype=np.float32)
+    taper = np.clip(np.minimum(along / line.fade_in, (1.0 - along) / line.fade_out), 0.0, 1.0)
+    length = np.arange(len(path), dtype=np.float32) / np.float32(_SAMPLES_PER_PX * unit)
+    uneven = sum(np.sin(2 * np.pi * length / one + rng.uniform(0.0, 2 * np.pi)) for one in _UNEVEN) / len(_UNEVEN)
+    strength = np.asarray(taper * taper * (3 - 2 * taper) * (0.8 + 0.45 * uneven), np.float32)
+    width = line.width * unit
+    reach = int(np.ceil(3 * width * _SHOULDER_WIDTH))
+    size = height.shape[0]
+    x0, y0 = np.maximum(np.floor(path.min(axis=0)).astype(int) - reach, 0)
+    x1, y1 = np.minimum(np.ceil(path.max(axis=0)).astype(int) + reach, size)
+    if x1 <= x0 or y1 <= y0:
+        return
+    rows, columns = np.mgrid[y0:y1, x0:x1].astype(np.float32) + 0.5
+    furrow, shoulder = np.zeros_like(rows), np.zeros_like(rows)
+    for (x, y), here in zip(path, strength, strict=True):
+        away = ((columns - x) ** 2 + (rows - y) ** 2) / np.float32(2 * width**2)
+        np.maximum(furrow, here * np.exp(-away), out=furrow)
+        np.maximum(shoulder, here * np.exp(-away / _SHOULDER_WIDTH**2), out=shoulder)
+    height[y0:y1, x0:x1] += line.depth * (_SHOULDER_SHARE * shoulder - furrow)
