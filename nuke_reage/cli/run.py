@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ reage run shot.####.exr out/shot.####.exr --source-age 35 --target-age 65
 reage run shot.####.exr out/shot.####.exr --source-age 35 --target-age 1001:35,1050:70 --frames 1001-1050x2
 reage run photo.jpg older.png --source-age 30 --target-age 75
 reage run clip.mp4 older.mov --source-age 30 --target-age 60
+reage run clip.mp4 older.mov --source-age 30 --target-age 60 --layers-to layers/clip.####.exr
 reage run job.json --frames 1001-1010
 
 On a farm the environment variable REAGE_PROGRESS (openjd or deadline) adds lines that the farm reads to the log.
@@ -47,6 +49,12 @@ the same plate, track, model and settings.
 @click.command("run", help=_HELP)
 @click.argument("plate")
 @click.argument("out", required=False, default="")
+@click.option(
+    "--layers-to",
+    default="",
+    metavar="FILE",
+    help="EXR sequence for the layers, where OUT is a still or movie: layers/clip.####.exr.",
+)
 @click.option("--frames", default="", metavar="RANGE", help="Frames to bake, as 1001-1050x2. Default: all.")
 @click.option("--overwrite", is_flag=True, help="Bake also what is there already, and track again.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
@@ -59,6 +67,7 @@ def command(
     /,
     plate: str,
     out: str,
+    layers_to: str,
     frames: str,
     overwrite: bool,
     dry_run: bool,
@@ -67,8 +76,10 @@ def command(
     **values: Any,
 ) -> None:
     job = _job(context, plate, out, frames, values)
-    from nuke_reage.media.atomic import remove_own_partials
+    if layers_to:
+        job = replace(job, output=replace(job.output, layers_path=layers_to))
     from nuke_reage.pipeline.bake import bake
+    from nuke_reage.pipeline.outputs import output_folders
     from nuke_reage.pipeline.shot import open_shot, plan_shot
 
     if job_file or dry_run:
@@ -79,8 +90,8 @@ def command(
         return
     log = FarmLog.from_environment(os.environ, stdout_is_taken=as_json)
     site = load_site()
-    folder = Path(localise(job, path_rules(site), site.roots).output.path).expanduser().parent
-    with interruptible(partial(remove_own_partials, folder)) as stop, make_progress(stderr_console()) as progress:
+    folders = output_folders(localise(job, path_rules(site), site.roots).output)
+    with interruptible(partial(_clear_away, folders)) as stop, make_progress(stderr_console()) as progress:
         reporter = BarReporter(progress, stop, log)
         shot = open_shot(job, reporter, overwrite=overwrite)
         results = bake(shot, reporter, overwrite=overwrite)
@@ -89,7 +100,16 @@ def command(
         show_json({"frames": done, "track": shot.job.face.track, "warnings": reporter.warnings})
         return
     counts = Counter(result.state for result in results)
+    if job.output.layers_path:
+        click.echo(f"{job.output.layers_path}: {', '.join(job.output.layers)}")
     click.echo(f"{job.output.path}: {', '.join(f'{number} {state}' for state, number in counts.items())}")
+
+
+def _clear_away(folders: Iterable[Path]) -> None:
+    from nuke_reage.media.atomic import remove_own_partials
+
+    for folder in folders:
+        remove_own_partials(folder)
 
 
 def _job(context: click.Context, plate: str, out: str, frames: str, values: dict[str, Any]) -> JobSpec:
@@ -112,6 +132,7 @@ def _show_plan(plan: ShotPlan, job_file: str, *, as_json: bool) -> None:
         "target_age": str(plan.job.target_age),
         "track": f"{plan.track.path.as_posix()} ({plan.track.state})",
         "output": plan.job.output.path,
+        "layers": plan.job.output.layers_path,
         "job": job_file,
     }
     if as_json:

@@ -25,6 +25,7 @@ PATH_SETTINGS = (
     "plate.path",
     "plate.ocio_config",
     "output.path",
+    "output.layers_path",
     "face.track",
     "model.name",
     "mask.matte",

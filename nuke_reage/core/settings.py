@@ -188,12 +188,14 @@ class OutputSettings:
         layers: parts of the EXR, of :data:`LAYERS`.
         compression: EXR compression.
         ladder: target ages, rising, for each of which the delta is baked into a part of its own; empty = none.
+        layers_path: EXR sequence for the layers, beside a still or movie; empty = none.
     """
 
     path: str
     layers: tuple[str, ...] = ("delta", "mask")
     compression: str = "zips"
     ladder: tuple[float, ...] = ()
+    layers_path: str = ""
 
     def __post_init__(self) -> None:
         _choose("compression", self.compression)

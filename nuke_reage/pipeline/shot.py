@@ -29,9 +29,9 @@ from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.canvas import CanvasPlan, plan_canvas
 from nuke_reage.pipeline.frame import FrameExtras
 from nuke_reage.pipeline.maps import ShotMaps
+from nuke_reage.pipeline.outputs import check_output, output_folders
 from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.pipeline.reporting import Reporter, Silent
-from nuke_reage.pipeline.sinks import check_output
 from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ def open_shot(
     plan = plan_shot(job, frames)
     job = plan.job
     # Found out now, not after an hour of tracking: an output that cannot be written, a model that cannot be loaded.
-    folder = Path(job.output.path).expanduser().parent
-    require_writable_folder(folder)
-    remove_stale_partials(folder)
+    for folder in output_folders(job.output):
+        require_writable_folder(folder)
+        remove_stale_partials(folder)
     load_predictor = partial((predictors or PredictorCache()).get, plan.descriptor, job, plan.site)
     if overwrite or plan.track.state in {"missing", "stale"}:
         load_predictor()

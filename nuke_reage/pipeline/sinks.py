@@ -14,26 +14,31 @@ import numpy.typing as npt
 
 from nuke_reage.core.adjust import AdjustSettings, Protection, RegionGains
 from nuke_reage.core.errors import CancelledError, UsageError
-from nuke_reage.core.frames import format_frames
 from nuke_reage.core.settings import OutputSettings
 from nuke_reage.imaging.adjust import adjusted_comp
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.media.exr import write_layers
 from nuke_reage.media.movie import MovieWriter
-from nuke_reage.media.movie_read import MOVIE_SUFFIXES
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, output_path
-from nuke_reage.media.still_write import STILL_SUFFIXES, write_still
+from nuke_reage.media.still_write import write_still
+from nuke_reage.pipeline.fingerprint import FINGERPRINT_KEY, holds
 from nuke_reage.pipeline.frame import FrameLayers
 from nuke_reage.pipeline.layer_parts import layer_parts
+from nuke_reage.pipeline.outputs import EXR_SUFFIXES, is_movie
 
-__all__ = ["ExrSink", "MovieSink", "Sink", "StillSink", "check_output", "finished_picture", "open_sink"]
+__all__ = [
+    "ExrSink",
+    "MovieSink",
+    "Sink",
+    "StillSink",
+    "WithLayers",
+    "finished_picture",
+    "open_sink",
+]
 
 Image = npt.NDArray[np.float32]
-
-_EXR_SUFFIXES = (".exr",)
-_MOVIES_WRITTEN = (".mp4", ".m4v", ".mov")
 
 _DEFAULT_RATE = Fraction(24)
 _SRGB = DisplayCurve(knee=1.0)
@@ -195,7 +200,7 @@ class MovieSink:
     def _open(self, frame: int, plate: Plate) -> MovieWriter:
         rate = self._source.fps or _DEFAULT_RATE
         origin = self._source.path_of(frame)
-        from_movie = _is_movie(origin)
+        from_movie = is_movie(origin)
         size = (plate.display_window.width, plate.display_window.height)
         start = Fraction(frame - self._source.frames[0]) / rate
         return MovieWriter(
@@ -208,64 +213,40 @@ class MovieSink:
         )
 
 
+class WithLayers:
+    """A still or a movie, and the layers that it was made from as EXR beside it.
+
+    Every frame is needed for the movie; an EXR that still holds is left as it is.
+    """
+
+    resumable = False
+
+    def __init__(self, finished: Sink, layers: ExrSink) -> None:
+        self._finished = finished
+        self._layers = layers
+
+    def path(self, frame: int) -> Path:
+        return self._finished.path(frame)
+
+    def write(self, frame: int, plate: Plate, layers: FrameLayers | None, provenance: Mapping[str, str]) -> list[str]:
+        # The layers first: a movie that is broken off is thrown away, they are kept.
+        notes = []
+        if not holds(self._layers.path(frame), provenance[FINGERPRINT_KEY]):
+            notes = self._layers.write(frame, plate, layers, provenance)
+        return notes + self._finished.write(frame, plate, layers, provenance)
+
+    def close(self, *, complete: bool) -> None:
+        self._layers.close(complete=complete)
+        self._finished.close(complete=complete)
+
+
 def open_sink(output: OutputSettings, adjust: AdjustSettings, source: PlateSource, space: WorkingSpace) -> Sink:
-    """Choose by the output's name; :func:`check_output` has seen it before."""
-    if _is_movie(Path(output.path)):
+    """Choose by the output's name; :func:`~nuke_reage.pipeline.outputs.check_output` has seen it before."""
+    if output.layers_path:
+        layers = ExrSink(replace(output, path=output.layers_path, layers_path=""), adjust, space)
+        return WithLayers(open_sink(replace(output, layers_path=""), adjust, source, space), layers)
+    if is_movie(Path(output.path)):
         return MovieSink(output, adjust, source, space)
-    if Path(output.path).suffix.lower() in _EXR_SUFFIXES:
+    if Path(output.path).suffix.lower() in EXR_SUFFIXES:
         return ExrSink(output, adjust, space)
     return StillSink(output, adjust, space)
-
-
-def check_output(output: OutputSettings, source: PlateSource, frames: tuple[int, ...]) -> None:
-    """See to it, before anything is computed, that the output can be written and is not the plate.
-
-    Raises:
-        UsageError: the output's kind of file is unknown or cannot hold the ladder, it would overwrite a frame of the
-            plate, several frames would go to one still, or a movie would have gaps.
-    """
-    path = Path(output.path)
-    if path.suffix.lower() not in {*_EXR_SUFFIXES, *STILL_SUFFIXES, *_MOVIES_WRITTEN}:
-        raise UsageError(
-            "bad-output",
-            f"{path.name or output.path!r} is no kind of file that can be written.",
-            f"Use {', '.join([*_EXR_SUFFIXES, *STILL_SUFFIXES, *_MOVIES_WRITTEN])}.",
-        )
-    if output.ladder and path.suffix.lower() not in _EXR_SUFFIXES:
-        raise UsageError(
-            "ladder-needs-exr", f"{path.name} cannot hold an age ladder.", "Write EXR, or leave the ladder away."
-        )
-    targets = {output_path(output.path, frame) for frame in frames}
-    if _is_movie(path):
-        first = source.frames.index(frames[0])
-        if frames != source.frames[first : first + len(frames)]:
-            raise UsageError(
-                "movie-with-gaps",
-                f"Frames {format_frames(frames)} leave gaps in a movie.",
-                "Bake a range without gaps, or write stills or EXR.",
-            )
-    elif len(targets) < len(frames):
-        raise UsageError(
-            "one-file-for-many",
-            f"{len(frames)} frames cannot all be written to {output.path}.",
-            "Put the frame number into the name: name.####.exr.",
-        )
-    plate = {_identity(source.path_of(frame)) for frame in source.frames}
-    for target in sorted(targets):
-        if target.exists() and _identity(target) in plate:
-            raise UsageError(
-                "output-is-input", f"Writing {target} would overwrite the plate.", "Choose another folder or name."
-            )
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What stays the same for one file under all its names and links."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _is_movie(path: Path) -> bool:
-    return path.suffix.lower() in MOVIE_SUFFIXES

@@ -42,6 +42,18 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(reage, plate, baked,
     assert "(fresh)" in known.out and "35" in known.out and "70" in known.out
 
 
+def test_layers_beside_a_still_are_planned_and_written(reage, shots, plate, tmp_path):
+    still, layers = tmp_path / "older.png", tmp_path / "layers" / "shot.####.exr"
+    command = ("run", plate, still, *AGES, "--layers-to", layers, "--frames", "1003")
+    planned = reage(*command, "--dry-run", "--json")
+    assert planned.json["layers"] == str(layers) and not list(tmp_path.iterdir())
+    outcome = reage(*command)
+    assert outcome.code == 0 and f"{layers}: delta, mask" in outcome.out, outcome.err
+    assert still.is_file() and shots.layers(tmp_path / "layers" / "shot.1003.exr")["mask"].max() == 1.0
+    wrong = reage("run", plate, tmp_path / "shot.####.exr", *AGES, "--layers-to", layers)
+    assert wrong.code == 2 and "holds the layers already" in wrong.err and "Leave" in wrong.err
+
+
 def test_a_saved_job_gives_the_same_frames(reage, shots, plate, baked, tmp_path):
     job_file, out = tmp_path / "shot.json", tmp_path / "shot.####.exr"
     keys = ("--source-age", "35", "--target-age", "1001:70,1006:70")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -85,6 +86,51 @@ def test_a_movie_in_gives_layers_out(shots, clip, tmp_path):
     mask = shots.spread(tmp_path / "shot.0002.exr", plate.data_window)["mask"]
     assert np.array_equal(comp[mask == 0], plate.rgb[mask == 0])
     assert np.abs(comp - plate.rgb)[mask > 0.9].mean() > 0.005
+
+
+def test_a_movie_gets_its_layers_beside_it_in_one_run(shots, clip, tmp_path):
+    job = shots.job(clip, tmp_path / "older.mov", source_age=35, target_age=80)
+    layers = tmp_path / "layers" / "clip.####.exr"
+    job = replace(
+        job, output=replace(job.output, layers_path=str(layers), layers=("delta", "mask"), ladder=(60.0, 80.0))
+    )
+    shots.bake(job)
+    files = sorted((tmp_path / "layers").iterdir())
+    assert [path.name for path in files] == [f"clip.{frame:04d}.exr" for frame in range(1, 7)]
+    assert loudness(tmp_path / "older.mov") > 0.1
+    with MovieSource(clip) as before, MovieSource(tmp_path / "older.mov") as after:
+        for frame in (1, 6):
+            plate = before.read(frame)
+            parts = shots.spread(tmp_path / "layers" / f"clip.{frame:04d}.exr", plate.data_window)
+            comp = plate.rgb + parts["mask"][..., None] * parts["delta"]
+            assert np.abs(comp - plate.rgb).max() > 0.05
+            assert np.abs(after.read(frame).rgb - comp).mean() < 0.012, "what the movie shows is what the layers give"
+    assert {"ladder_060", "ladder_080"} <= set(read_layers(files[0]).sample_types)
+
+    kept = [path.stat().st_mtime_ns for path in files]
+    files[2].unlink()
+    (tmp_path / "older.mov").unlink()
+    shots.bake(job)
+    again = [path.stat().st_mtime_ns for path in files]
+    assert [now == then for now, then in zip(again, kept, strict=True)] == [True, True, False, True, True, True]
+    assert (tmp_path / "older.mov").is_file()
+
+
+@pytest.mark.parametrize(
+    ("out", "layers", "code"),
+    [
+        ("shot.####.exr", "layers/clip.####.exr", "bad-output"),
+        ("older.mov", "layers/clip.####.png", "bad-output"),
+        ("older.mov", "layers/clip.exr", "one-file-for-many"),
+    ],
+)
+def test_layers_that_cannot_lie_beside_an_output_are_refused_before_any_work(shots, clip, tmp_path, out, layers, code):
+    job = shots.job(clip, tmp_path / out)
+    job = replace(job, output=replace(job.output, layers_path=str(tmp_path / layers)))
+    with pytest.raises(UsageError) as refused:
+        shots.bake(job)
+    assert refused.value.code == f"usage.{code}" and refused.value.hint
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_part_of_a_movie_keeps_its_sound_in_step(shots, clip, tmp_path):
