@@ -124,6 +124,7 @@ class LossConfig:
         l1: absolute difference.
         pyramid: absolute difference of Laplacian pyramids, the perceptual term that needs no weights.
         gradient: absolute difference of gradients at three scales.
+        lines: squared difference of Laplacian pyramids; without it, lines whose place is uncertain are left out.
         adversarial: of the discriminator on the target age; 0 = no discriminator.
         adversarial_from_step: when it joins.
         face_weight: how much more the face counts than the rest.
@@ -132,6 +133,7 @@ class LossConfig:
     l1: float = 1.0
     pyramid: float = 1.0
     gradient: float = 0.5
+    lines: float = 0.0
     adversarial: float = 0.05
     adversarial_from_step: int = 0
     face_weight: float = 8.0

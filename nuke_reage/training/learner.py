@@ -12,13 +12,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from nuke_reage.models.fran import FranNet, he_init
-from nuke_reage.training.config import LossConfig, OptimiserConfig, TrainConfig
+from nuke_reage.training.config import OptimiserConfig, TrainConfig
 from nuke_reage.training.losses import (
     AgeDiscriminator,
     discriminator_loss,
     generator_gan_loss,
     gradient_l1,
     pyramid_l1,
+    pyramid_l2,
     weighted_l1,
 )
 from nuke_reage.training.sampling import Batch
@@ -51,12 +52,13 @@ def learning_rate(step: int, config: OptimiserConfig) -> float:
     )
 
 
-def losses_of(output: Tensor, batch: Batch, config: LossConfig) -> dict[str, Tensor]:
+def losses_of(output: Tensor, batch: Batch) -> dict[str, Tensor]:
     """The losses that need no discriminator, unweighted, by name."""
     return {
         "l1": weighted_l1(output, batch.target, batch.weight),
         "pyramid": pyramid_l1(output, batch.target, batch.weight),
         "gradient": gradient_l1(output, batch.target, batch.weight),
+        "lines": pyramid_l2(output, batch.target, batch.weight),
     }
 
 
@@ -123,8 +125,9 @@ class Learner:
         for batch in batches:
             with frozen(self._judge):
                 output = self._forward(batch)
-                terms = losses_of(output, batch, config)
-                loss = config.l1 * terms["l1"] + config.pyramid * terms["pyramid"] + config.gradient * terms["gradient"]
+                terms = losses_of(output, batch)
+                weights = {name: getattr(config, name) for name in terms}
+                loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
                 if adversarial:
                     terms["adversarial"] = generator_gan_loss(self._frozen_judge, output, batch.target_years)
                     loss = loss + config.adversarial * terms["adversarial"]

@@ -28,7 +28,17 @@ from nuke_reage.training.validation import Score, validate, write_sheet
 
 __all__ = ["Reporter", "TrainReport", "train"]
 
-_TRAIN_COLUMNS = ("step", "l1", "pyramid", "gradient", "adversarial", "discriminator", "learning_rate", "seconds")
+_TRAIN_COLUMNS = (
+    "step",
+    "l1",
+    "pyramid",
+    "gradient",
+    "lines",
+    "adversarial",
+    "discriminator",
+    "learning_rate",
+    "seconds",
+)
 _SCORE_COLUMNS = ("step", "ratio", "detail_ratio", "ratio_older", "ratio_younger", "null_l1")
 _CHECKPOINT, _BEST = "last.ckpt", "best.ckpt"
 

@@ -16,7 +16,14 @@ from nuke_reage.training.check import check_people, require_sound
 from nuke_reage.training.config import AugmentConfig, DataConfig, bundled_configs, load_config
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.loop import train
-from nuke_reage.training.losses import AgeDiscriminator, discriminator_loss, gradient_l1, pyramid_l1, weighted_l1
+from nuke_reage.training.losses import (
+    AgeDiscriminator,
+    discriminator_loss,
+    gradient_l1,
+    pyramid_l1,
+    pyramid_l2,
+    weighted_l1,
+)
 from nuke_reage.training.sampling import BatchMaker, split_people, validation_pairs
 
 STRONG = AugmentConfig(jpeg_share=0.0)
@@ -216,6 +223,24 @@ def test_the_pyramid_loss_sees_fine_lines_that_l1_hardly_sees():
     assert pyramid_l1(lines, flat, weight) > 5 * pyramid_l1(tone, flat, weight)
     assert gradient_l1(lines, flat, weight) > 5 * gradient_l1(tone, flat, weight)
     assert pyramid_l1(flat, flat, weight) == 0.0
+
+
+def test_a_line_of_uncertain_place_is_drawn_under_squares_and_left_out_under_absolutes():
+    weight = torch.ones(1, 1, 32, 32)
+    empty = torch.full((1, 3, 32, 32), 0.5)
+    places = []
+    for row in (10, 14, 18, 22):
+        line = empty.clone()
+        line[:, :, row : row + 2] -= 0.1
+        places.append(line)
+    faint = torch.stack(places).mean(dim=0)
+
+    def expected(loss, output):
+        return sum(float(loss(output, place, weight)) for place in places)
+
+    assert expected(pyramid_l2, faint) < 0.9 * expected(pyramid_l2, empty)
+    assert expected(pyramid_l1, empty) < expected(pyramid_l1, faint)
+    assert pyramid_l2(empty, empty, weight) == 0.0
 
 
 def test_the_discriminator_learns_what_is_real_and_whether_the_age_fits():
