@@ -103,7 +103,7 @@ def _layer(x: Node, layer: nn.Module) -> Node:
             pooled = ops.max_pool(x, [1, 1], [1, 1], [0, 0], [0, 0], [2, 2])
             return pooled.output(0)
         case nn.ConvTranspose2d():
-            weight = ops.constant(_numpy(layer.weight))
+            weight = ops.constant(_numpy(layer.weight), shared_memory=True)
             return ops.add(ops.convolution_backprop_data(x, weight, strides=[2, 2]), _bias(layer))
         case BlurPool():
             padded = ops.pad(x, [0, 0, 1, 1], [0, 0, 2, 2], "reflect")
@@ -114,7 +114,7 @@ def _layer(x: Node, layer: nn.Module) -> Node:
 
 
 def _convolution(x: Node, layer: nn.Conv2d) -> Node:
-    weight = ops.constant(_numpy(layer.weight))
+    weight = ops.constant(_numpy(layer.weight), shared_memory=True)
     padding = [int(side) for side in layer.padding]
     return ops.add(ops.convolution(x, weight, [1, 1], padding, padding, [1, 1]), _bias(layer))
 
