@@ -18,8 +18,12 @@ from nuke_reage.imaging.protect import protect_mattes
 from nuke_reage.imaging.regions import region_mattes, region_weights
 from nuke_reage.imaging.sampling import warp
 from nuke_reage.imaging.skin import skin_matte
+from nuke_reage.training.anatomy import face_parts
+from nuke_reage.training.mesh import FaceMesh
+from nuke_reage.training.portraits import crop_face
+from nuke_reage.training.relief import Relief, fit_light
 
-__all__ = ["display_curve_svg", "main", "mattes_picture"]
+__all__ = ["display_curve_svg", "lines_picture", "main", "mattes_picture"]
 
 Points = npt.NDArray[np.float64]
 
@@ -44,8 +48,9 @@ def main() -> None:
     """Write all figures."""
     IMAGES.mkdir(exist_ok=True)
     (IMAGES / "display_curve.svg").write_text(display_curve_svg(), encoding="utf-8", newline="\n")
-    picture = (mattes_picture()[..., ::-1] * 255).round().astype(np.uint8)
-    cv2.imwrite(str(IMAGES / "mattes.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
+    for name, rgb in (("mattes", mattes_picture()), ("lines", lines_picture())):
+        picture = (rgb[..., ::-1] * 255).round().astype(np.uint8)
+        cv2.imwrite(str(IMAGES / f"{name}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 def mattes_picture() -> npt.NDArray[np.float32]:
@@ -72,6 +77,21 @@ def mattes_picture() -> npt.NDArray[np.float32]:
         for row, (key, tint) in enumerate(zip(*keys.get(name, ((), ())), strict=True)):
             _written(tile, key, 8, 44 + 19 * row, tuple(float(value) for value in tint))
     return np.hstack(list(tiles.values()))
+
+
+def lines_picture() -> npt.NDArray[np.float32]:
+    """The astronaut: photograph, the relief of 80 years, and the relief lit as she is; (h, w, 3) in 0..1."""
+    crop = crop_face(astronaut().astype(np.float32) / 255, 2 * _TILE, MediapipeBackend())
+    if crop is None:
+        raise LookupError("the astronaut's face was not found")
+    mesh = FaceMesh(crop.landmarks / np.float32(2 * _TILE), 2 * _TILE)
+    relief, to_face = Relief(mesh), mesh.to_face(crop.landmarks)
+    skin = face_parts(crop.landmarks, 2 * _TILE).skin
+    change = relief.log_change(to_face, fit_light(crop.rgb, skin, crop.landmarks), 25.0, 80.0) * skin
+    height = np.clip(0.5 + 0.3 * relief.height(25.0, 80.0), 0, 1)
+    lined = np.clip(crop.rgb * np.exp(change)[..., None], 0, 1)
+    around = (slice(int(0.45 * _TILE), int(1.65 * _TILE)), slice(int(0.4 * _TILE), int(1.6 * _TILE)))
+    return np.hstack([picture[around] for picture in (crop.rgb, np.repeat(height[..., None], 3, 2), lined)])
 
 
 def _tinted(
