@@ -9,13 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nuke_reage.core.adjust import REGIONS
 from nuke_reage.core.ages import MAX_AGE_YEARS, MIN_AGE_YEARS
 from nuke_reage.core.settings import AgeMapSettings
 from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.face_mask import face_size_px
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
-from nuke_reage.imaging.regions import region_weights
+from nuke_reage.imaging.regions import region_field
 from nuke_reage.imaging.sampling import warp
 from nuke_reage.media.plate import Plate
 
@@ -79,8 +78,7 @@ def age_field(
     landmarks = apply_affine(canvas_from_plate, face.landmarks[:, :2])
     offset = None
     if region_years:
-        weights = region_weights(landmarks, Window(0, 0, canvas_px, canvas_px))
-        offset = weights @ np.array([region_years.get(name, 0.0) for name in REGIONS], np.float32)
+        offset = region_field(region_years, landmarks, Window(0, 0, canvas_px, canvas_px))
     if painted_years is None:
         return AgeField(offset)
     sigma_px = settings.soften * face_size_px(landmarks)

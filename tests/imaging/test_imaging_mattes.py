@@ -15,7 +15,7 @@ from nuke_reage.faces.types import Pose
 from nuke_reage.imaging.face_mask import face_mask, face_size_px, mask_window
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.imaging.protect import protect_mattes
-from nuke_reage.imaging.regions import region_mattes, region_weights
+from nuke_reage.imaging.regions import region_field, region_mattes, region_weights
 from nuke_reage.imaging.sampling import warp
 from nuke_reage.imaging.skin import skin_matte
 
@@ -85,6 +85,19 @@ def test_regions_add_up_to_the_face_and_are_nothing_outside(
     assert (mattes.sum(axis=2) <= 1 + 1e-5).all()
     # In every pose several of them are seen.
     assert (mattes.max(axis=(0, 1)) > 0.9).sum() >= 5
+
+
+@pytest.mark.parametrize(("yaw", "aspect"), [(0.0, 1.0), (50.0, 2.0)])
+def test_a_value_for_each_region_is_spread_as_the_regions_are(yaw: float, aspect: float) -> None:
+    points = head(yaw, roll=20.0) / (aspect, 1.0)
+    window = mask_window(points, pixel_aspect=aspect).expanded(40)
+    years = {"forehead": 10.0, "eyes": -5.0, "jaw": 3.0}
+    by_region = np.array([years.get(name, 0.0) for name in REGIONS])
+    expected = region_weights(points, window, pixel_aspect=aspect).astype(np.float64) @ by_region
+    field = region_field(years, points, window, pixel_aspect=aspect)
+    assert field.dtype == np.float32 and -5 <= field.min() < -4 and 9.5 < field.max() <= 10
+    face = face_mask(points, window, pixel_aspect=aspect) > 0
+    assert face.sum() > 5000 and np.abs(field - expected)[face].max() < 1e-3
 
 
 def test_borders_of_regions_are_soft_in_units_of_the_face() -> None:
