@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,15 +22,24 @@ __all__ = ["job_options", "make_job"]
 
 Command = Callable[..., Any]
 
+_LAYERS_HELP = (
+    "EXR sequence for the layers beside a still or movie, layers/clip.####.exr, or a folder for it. "
+    "With --layers alone they go beside OUT, under its name."
+)
 _LOOK_HELP = "Adjustments from a file of reage look; flags given beside it count instead of its values."
 
 
 def job_options(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
-    """A decorator that adds one flag for every knob, but those named; with adjustments ``--look`` too."""
+    """A decorator that adds one flag for every knob, but those named.
+
+    With adjustments comes ``--look`` too, with layers ``--layers-to``.
+    """
 
     def add(command: Command) -> Command:
         if "gain" not in without:
             command = click.option("--look", default="", metavar="FILE", help=_LOOK_HELP)(command)
+        if "layers" not in without:
+            command = click.option("--layers-to", default="", metavar="FILE", help=_LAYERS_HELP)(command)
         for one in reversed(KNOBS):
             if one.name not in without:
                 command = _option(one)(command)
@@ -89,7 +100,30 @@ def make_job(
         # The job's own defaults are those of the flags; only an age that nobody gave is missed.
         if one.name in values and (given or (base is None and one.kind == "age")):
             _put(data, one, values[one.name])
+    output = data["output"]
+    asked = values.get("layers_to", "")
+    if asked:
+        output["layers_path"] = _layers_path(asked, output["path"])
+    elif context.get_parameter_source("layers") is ParameterSource.COMMANDLINE and not output.get("layers_path"):
+        # Whoever names layers wants them; a still or movie cannot hold any.
+        output["layers_path"] = "" if _is_exr(output["path"]) else _layers_path("", output["path"])
     return JobSpec.from_dict(data)
+
+
+def _is_exr(path: str) -> bool:
+    return path.lower().endswith(".exr")
+
+
+def _layers_path(asked: str, out: str) -> str:
+    """The EXR beside a still or movie: as asked for, or by the name of that in a folder."""
+    if asked and Path(asked).suffix and not asked.endswith(("/", os.sep)) and not Path(asked).is_dir():
+        return asked
+    from nuke_reage.media.movie_read import MOVIE_SUFFIXES
+
+    beside = Path(out)
+    movie = beside.suffix.lower() in MOVIE_SUFFIXES
+    name = f"{beside.stem}.####.exr" if movie else f"{beside.stem}.exr"
+    return str(Path(asked) / name if asked else beside.with_name(name))
 
 
 def _put(data: dict[str, Any], one: Knob, value: Any) -> None:
@@ -109,6 +143,9 @@ def _parse(one: Knob, value: Any) -> Any:
     if one.kind == "ladder":
         return list(parse_ladder(value))
     if one.kind == "layers":
+        if "/" in value or ".exr" in value.lower():
+            raise UsageError("bad-layers", f"{one.flag} takes names of layers, not {value!r:.120}.",
+                             "Name the file with --layers-to, and the layers as delta,mask.")  # fmt: skip
         return [name.strip() for name in value.split(",") if name.strip()]
     if one.kind == "rgb":
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,12 +48,6 @@ the same plate, track, model and settings.
 @click.command("run", help=_HELP)
 @click.argument("plate")
 @click.argument("out", required=False, default="")
-@click.option(
-    "--layers-to",
-    default="",
-    metavar="FILE",
-    help="EXR sequence for the layers, where OUT is a still or movie: layers/clip.####.exr.",
-)
 @click.option("--frames", default="", metavar="RANGE", help="Frames to bake, as 1001-1050x2. Default: all.")
 @click.option("--overwrite", is_flag=True, help="Bake also what is there already, and track again.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
@@ -67,7 +60,6 @@ def command(
     /,
     plate: str,
     out: str,
-    layers_to: str,
     frames: str,
     overwrite: bool,
     dry_run: bool,
@@ -76,8 +68,6 @@ def command(
     **values: Any,
 ) -> None:
     job = _job(context, plate, out, frames, values)
-    if layers_to:
-        job = replace(job, output=replace(job.output, layers_path=layers_to))
     from nuke_reage.pipeline.bake import bake
     from nuke_reage.pipeline.outputs import output_folders
     from nuke_reage.pipeline.shot import open_shot, plan_shot
@@ -96,8 +86,13 @@ def command(
         shot = open_shot(job, reporter, overwrite=overwrite)
         results = bake(shot, reporter, overwrite=overwrite)
     if as_json:
-        done = [{**asdict(result), "path": result.path.as_posix()} for result in results]
-        show_json({"frames": done, "track": shot.job.face.track, "warnings": reporter.warnings})
+        show_json(
+            {
+                "frames": [result.to_dict() for result in results],
+                "track": shot.job.face.track,
+                "warnings": reporter.warnings,
+            }
+        )
         return
     counts = Counter(result.state for result in results)
     if job.output.layers_path:

@@ -49,12 +49,14 @@ def plate_farm_job(
         ReageError: the job cannot be run, as :func:`~nuke_reage.pipeline.shot.plan_shot`.
     """
     from nuke_reage.media.sequence import output_path
+    from nuke_reage.pipeline.outputs import output_folders
     from nuke_reage.pipeline.shot import plan_shot
 
     plan = plan_shot(job)
     spec = _whole_paths(replace(plan.job, face=replace(plan.job.face, track=str(plan.track.path))))
     spec = spec.with_sampled_ages(plan.frames)
     out = Path(spec.output.path)
+    outputs = [one.as_posix() for one in output_folders(spec.output)]
     # What goes into one file is written by one task.
     one_file = output_path(spec.output.path, 1) == output_path(spec.output.path, 2)
     farm_job = shot_job(
@@ -63,7 +65,7 @@ def plate_farm_job(
         ShotFiles(
             whole(f"{folder}/{JOB_FILE}"),
             tuple(dict.fromkeys(_inputs(spec))),
-            tuple(dict.fromkeys([out.parent.as_posix(), Path(spec.face.track).parent.as_posix(), whole(folder)])),
+            tuple(dict.fromkeys([*outputs, Path(spec.face.track).parent.as_posix(), whole(folder)])),
             whole(f"{folder}/report.html") if report else "",
         ),
         site.farm,

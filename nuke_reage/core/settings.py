@@ -188,7 +188,8 @@ class OutputSettings:
         layers: parts of the EXR, of :data:`LAYERS`.
         compression: EXR compression.
         ladder: target ages, rising, for each of which the delta is baked into a part of its own; empty = none.
-        layers_path: EXR sequence for the layers, beside a still or movie; empty = none.
+        layers_path: EXR sequence for the layers (of a single still one EXR), beside a still or movie
+            (``--layers-to``); empty = none.
     """
 
     path: str
@@ -208,3 +209,8 @@ class OutputSettings:
             raise UsageError("bad-ladder", "An age of the ladder is out of range.", "Ages are years from 0 to 120.")
         if any(later <= earlier for earlier, later in zip(self.ladder, self.ladder[1:])):
             raise UsageError("bad-ladder", "The ages of the ladder must rise.", "Write 20:80:10, or 20,35,50.")
+
+    @property
+    def exr(self) -> str:
+        """The EXR that takes the layers, empty where a still or movie is all that is written."""
+        return self.layers_path or (self.path if self.path.lower().endswith(".exr") else "")

@@ -153,7 +153,7 @@ class _Reader:
 
         last, self._last = self._last, None
         try:
-            layers = read_layers(output_path(self._job.output.path, frame))
+            layers = read_layers(output_path(self._job.output.exr or self._job.output.path, frame))
             plate = self._source.read(frame)
         except MediaError:
             return FrameQuality(frame, "missing"), None

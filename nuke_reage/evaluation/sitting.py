@@ -23,11 +23,11 @@ from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import open_plate
 from nuke_reage.pipeline.canvas import CanvasPlan, face_window, plan_canvas
+from nuke_reage.pipeline.finished import finished_picture
 from nuke_reage.pipeline.frame import FrameLayers, reage_ladder
 from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.pipeline.reporting import Reporter
 from nuke_reage.pipeline.shot import Shot, open_shot
-from nuke_reage.pipeline.sinks import finished_picture
 
 __all__ = ["ModelRunner", "Sitting"]
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from nuke_reage import __version__
 from nuke_reage.core.errors import CancelledError, MediaError
+from nuke_reage.imaging.face_mask import face_size_px
 from nuke_reage.media.plate import Plate
 from nuke_reage.pipeline.fingerprint import FINGERPRINT_KEY, frame_fingerprint, holds
 from nuke_reage.pipeline.frame import NOTHING_MORE, FrameExtras, FrameLayers, reage_frame
@@ -23,6 +24,7 @@ from nuke_reage.pipeline.prefetch import AHEAD_FRAMES, prefetch
 from nuke_reage.pipeline.reporting import FrameResult, Reporter, Silent
 from nuke_reage.pipeline.shot import Shot
 from nuke_reage.pipeline.sinks import Sink, open_sink
+from nuke_reage.pipeline.stored import read_stored
 
 __all__ = ["bake"]
 
@@ -31,8 +33,20 @@ __all__ = ["bake"]
 class _Task:
     frame: int
     path: Path
+    layers_path: Path | None
     plate_fingerprint: str
     fingerprint: str
+    layers_hold: bool
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What was read for a frame: no plate where nothing is to be written, ``stored`` where no network is needed."""
+
+    task: _Task
+    plate: Plate | None = None
+    extras: FrameExtras = NOTHING_MORE
+    stored: FrameLayers | None = None
 
 
 def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = False) -> list[FrameResult]:
@@ -68,26 +82,27 @@ def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = Fals
 
 
 def _run(shot: Shot, sink: Sink, listener: Reporter, overwrite: bool) -> Iterator[FrameResult]:
-    def read(frame: int) -> tuple[_Task, Plate | None, FrameExtras]:
+    def read(frame: int) -> _Loaded:
         return _read(shot, sink, frame, overwrite)
 
     writes: deque[Future[FrameResult]] = deque()
     with ThreadPoolExecutor(1, "reage-write") as writer:
-        for task, plate, extras in prefetch(read, shot.frames):
+        for loaded in prefetch(read, shot.frames):
             if listener.cancelled():
                 # What is under way is finished and reported; nothing new is begun.
                 while writes:
                     yield writes.popleft().result()
                 raise CancelledError("by-user", "Stopped.", "Run the same command again to go on.")
-            layers = None if plate is None else _infer(shot, task.frame, plate, extras)
-            writes.append(writer.submit(_write, shot, sink, task, plate, layers))
+            layers = loaded.stored or _infer(shot, loaded)
+            writes.append(writer.submit(_write, shot, sink, loaded.task, loaded.plate, layers))
+            del loaded, layers
             while writes and (writes[0].done() or len(writes) > AHEAD_FRAMES):
                 yield writes.popleft().result()
         while writes:
             yield writes.popleft().result()
 
 
-def _read(shot: Shot, sink: Sink, frame: int, overwrite: bool) -> tuple[_Task, Plate | None, FrameExtras]:
+def _read(shot: Shot, sink: Sink, frame: int, overwrite: bool) -> _Loaded:
     """The frame's plate and what else it takes, or no plate where a finished file still holds."""
     before = shot.source.fingerprint(frame)
     fingerprint = frame_fingerprint(
@@ -99,19 +114,28 @@ def _read(shot: Shot, sink: Sink, frame: int, overwrite: bool) -> tuple[_Task, P
         shot.descriptor.sha256,
         shot.maps.fingerprint(frame),
     )
-    task = _Task(frame, sink.path(frame), before, fingerprint)
-    if sink.resumable and not overwrite and holds(task.path, fingerprint):
-        return task, None, NOTHING_MORE
+    file = sink.layers_path(frame)
+    layers_hold = file is not None and not overwrite and holds(file, fingerprint)
+    task = _Task(frame, sink.path(frame), file, before, fingerprint, layers_hold)
+    if layers_hold and sink.resumable:
+        return _Loaded(task)
     plate = shot.source.read(frame)
-    return task, plate, shot.extras(frame, plate)
-
-
-def _infer(shot: Shot, frame: int, plate: Plate, extras: FrameExtras) -> FrameLayers | None:
     face = shot.face_at(frame)
-    if face is None or shot.canvas is None:
+    if file is not None and layers_hold and face is not None:
+        size_px = face_size_px(face.landmarks, pixel_aspect=plate.pixel_aspect)
+        stored = read_stored(file, shot.job.adjust, size_px)
+        if stored is not None:
+            return _Loaded(task, plate, stored=stored)
+    return _Loaded(task, plate, shot.extras(frame, plate))
+
+
+def _infer(shot: Shot, loaded: _Loaded) -> FrameLayers | None:
+    frame = loaded.task.frame
+    face = shot.face_at(frame)
+    if loaded.plate is None or face is None or shot.canvas is None:
         return None
     return reage_frame(
-        plate,
+        loaded.plate,
         face,
         shot.canvas,
         shot.job.source_age.at(frame),
@@ -120,7 +144,7 @@ def _infer(shot: Shot, frame: int, plate: Plate, extras: FrameExtras) -> FrameLa
         shot.encoding,
         shot.job.mask,
         shot.job.model.tiling,
-        extras,
+        loaded.extras,
     )
 
 
@@ -147,11 +171,14 @@ def _write(shot: Shot, sink: Sink, task: _Task, plate: Plate | None, layers: Fra
     }
     if shot.job.output.ladder:
         provenance["reage/ladder"] = ",".join(f"{age:g}" for age in shot.job.output.ladder)
-    warnings = sink.write(task.frame, plate, layers, provenance)
+    warnings = tuple(sink.write(task.frame, plate, layers, provenance, layers_hold=task.layers_hold))
+    beside = task.layers_path if task.layers_path != task.path else None
+    if task.layers_hold:
+        return FrameResult(task.frame, "kept", task.path, warnings, layers=beside)
     if layers is None:
-        return FrameResult(task.frame, "no-face", task.path, tuple(warnings))
+        return FrameResult(task.frame, "no-face", task.path, warnings, layers=beside)
     magnitude = np.abs(layers.delta).mean(axis=-1)
     weight = float(layers.mask.sum())
     mean = float((magnitude * layers.mask).sum() / weight) if weight > 0 else 0.0
     peak = float((np.abs(layers.delta).max(axis=-1) * layers.mask).max())
-    return FrameResult(task.frame, "baked", task.path, tuple(warnings), mean, peak)
+    return FrameResult(task.frame, "baked", task.path, warnings, mean, peak, beside)

@@ -35,6 +35,7 @@ __all__ = [
     "FrameExtras",
     "FrameLayers",
     "LadderStep",
+    "as_half",
     "reage_frame",
     "reage_ladder",
 ]
@@ -121,9 +122,9 @@ def reage_frame(
     first = next(steps)
     if first is None or not extras.ladder:
         return first
-    made = {target_age_years: _stored(first.delta)}
+    made = {target_age_years: as_half(first.delta)}
     # One after the other, so that at most one delta is held at full precision beside the first.
-    made |= {age: _stored(step.delta) for age, step in zip(ages[1:], steps, strict=True) if step is not None}
+    made |= {age: as_half(step.delta) for age, step in zip(ages[1:], steps, strict=True) if step is not None}
     return replace(first, ladder=tuple(LadderStep(age, made[age]) for age in extras.ladder))
 
 
@@ -195,11 +196,15 @@ def _as_stored(matte: Image) -> Image:
     return matte.astype(np.float16).astype(np.float32)
 
 
-def _stored(delta: Image) -> Delta:
-    """As the file will hold it, if half can."""
+def as_half(pixels: Image) -> Delta:
+    """Pixels as a part of the file holds them: half float, or as they are where half would turn one infinite.
+
+    Args:
+        pixels: float32 of any shape.
+    """
     with np.errstate(over="ignore"):
-        half = delta.astype(np.float16)
-    return delta if np.isinf(half).any() else half
+        half = pixels.astype(np.float16)
+    return pixels if np.isinf(half).any() else half
 
 
 def _by_hand(mask: Image, plate: Plate, window: Window, maps: FrameMaps) -> Image:

@@ -15,11 +15,12 @@ from nuke_reage.media.exr import Part
 from nuke_reage.media.plate import Plate
 from nuke_reage.pipeline.frame import FrameLayers, LadderStep
 
-__all__ = ["layer_parts"]
+__all__ = ["COLOURS", "layer_parts"]
 
 Samples = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
-_COLOURS = ("red", "green", "blue")
+COLOURS = ("red", "green", "blue")
+"""Channels of a delta, in order."""
 
 
 def layer_parts(plate: Plate, layers: FrameLayers | None, output: OutputSettings, picture: Plate | None) -> list[Part]:
@@ -34,7 +35,7 @@ def layer_parts(plate: Plate, layers: FrameLayers | None, output: OutputSettings
     made = layers or _nothing(plate, output)
     window = made.window
     parts = {
-        "delta": _part("delta", "reage_delta", _COLOURS, made.delta, window),
+        "delta": _part("delta", "reage_delta", COLOURS, made.delta, window),
         "mask": _part("mask", "reage_mask", ("alpha",), made.mask[..., None], window),
     }
     if made.regions is not None:
@@ -48,7 +49,7 @@ def layer_parts(plate: Plate, layers: FrameLayers | None, output: OutputSettings
         parts["comp"] = Part("comp", channels, plate.data_window, "half" if plate.sample_type == "half" else "float")
     order = ("delta", "mask", "regions", "protect")
     ladder = [
-        _part(name, name.replace("ladder", "reage_delta"), _COLOURS, step.delta, window)
+        _part(name, name.replace("ladder", "reage_delta"), COLOURS, step.delta, window)
         for name, step in ((ladder_part(step.age_years), step) for step in made.ladder)
     ]
     last = [parts["comp"]] if "comp" in output.layers else []

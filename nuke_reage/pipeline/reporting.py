@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 __all__ = ["FrameResult", "Reporter", "Silent"]
 
@@ -20,6 +20,7 @@ class FrameResult:
         warnings: what the artist should know, in sentences.
         mean_delta: mean absolute delta inside the mask, plate values.
         peak_delta: largest absolute delta inside the mask, plate values.
+        layers: EXR that holds the layers beside a still or movie; None = there is none.
     """
 
     frame: int
@@ -28,6 +29,12 @@ class FrameResult:
     warnings: tuple[str, ...] = ()
     mean_delta: float = 0.0
     peak_delta: float = 0.0
+    layers: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Values for JSON; paths as text with forward slashes, ``layers`` empty where there is none."""
+        layers = self.layers.as_posix() if self.layers else ""
+        return {**asdict(self), "path": self.path.as_posix(), "layers": layers}
 
 
 class Reporter(Protocol):

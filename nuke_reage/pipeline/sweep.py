@@ -8,9 +8,9 @@ from nuke_reage.core.errors import FaceError
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.plate import Plate
 from nuke_reage.pipeline.canvas import face_window
+from nuke_reage.pipeline.finished import finished_picture
 from nuke_reage.pipeline.frame import reage_ladder
 from nuke_reage.pipeline.shot import Shot
-from nuke_reage.pipeline.sinks import finished_picture
 
 __all__ = ["sweep_frame"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from dataclasses import asdict
 from typing import Any
 
 from nuke_reage import __version__
@@ -180,7 +179,7 @@ class Server:
         self._wire.send("accepted", id=submitted["id"], frames=list(shot.frames))
         results = bake(shot, reporter, overwrite=submitted["overwrite"])
         return {
-            "frames": [{**asdict(result), "path": result.path.as_posix()} for result in results],
+            "frames": [result.to_dict() for result in results],
             "track": shot.job.face.track,
             "path": to_dict(open_track_path(job, shot.track)),
         }

@@ -54,6 +54,52 @@ def test_layers_beside_a_still_are_planned_and_written(reage, shots, plate, tmp_
     assert wrong.code == 2 and "holds the layers already" in wrong.err and "Leave" in wrong.err
 
 
+@pytest.mark.parametrize(
+    ("flags", "place"),
+    [
+        (("--layers", "delta,mask,regions"), "older.####.exr"),
+        (("--layers-to", "layers"), "layers/older.####.exr"),
+        (("--layers-to", "layers/"), "layers/older.####.exr"),
+        (("--layers-to", "deep/clip.%04d.exr", "--layers", "mask"), "deep/clip.%04d.exr"),
+        ((), ""),
+    ],
+)
+def test_a_movie_says_where_its_layers_go(reage, plate, tmp_path, monkeypatch, flags, place):
+    monkeypatch.chdir(tmp_path)
+    planned = reage("run", plate, "older.mov", *AGES, *flags, "--dry-run", "--json")
+    assert planned.code == 0 and planned.json["layers"] == place, planned.err
+    bundle = reage("submit", plate, "older.mov", *AGES, *flags, "--to", "openjd", "-o", "bundle", "--write-only")
+    assert bundle.code == 0, bundle.err
+    saved = load_job(tmp_path / "bundle" / "job.json").output.layers_path
+    assert saved == (str(tmp_path / place) if place else "")
+
+
+def test_a_movie_and_its_layers_are_reported(reage, plate, baked, tmp_path):
+    out, layers, track = tmp_path / "m.mp4", tmp_path / "l.####.exr", baked / "shot.track.json"
+    files = [tmp_path / f"l.{frame}.exr" for frame in (1001, 1002)]
+    command = ("run", plate, out, *AGES, "--layers-to", layers, "--track", track, "--frames", "1001-1002", "--json")
+    for state in ("baked", "kept"):
+        outcome = reage(*command)
+        assert [(one["state"], one["path"], one["layers"]) for one in outcome.json["frames"]] == [
+            (state, str(out), str(file)) for file in files
+        ]
+    job = tmp_path / "job.json"
+    assert reage(*command, "--save-job", job).code == 0
+    page = reage("report", job, "--json")
+    assert page.code == 0, page.err
+    assert [one["state"] for one in page.json["frames"]] == ["baked"] * 2
+    assert all(one["mean_delta"] > 0.005 for one in page.json["frames"])
+
+
+def test_a_path_is_no_name_of_a_layer(reage, plate, tmp_path):
+    outcome = reage("run", plate, tmp_path / "m.mp4", *AGES, "--layers", "layers/clip.####.exr")
+    assert outcome.code == 2 and "--layers-to" in outcome.err
+    folder = tmp_path / "closed"
+    folder.write_text("a file where a folder should be")
+    outcome = reage("run", plate, tmp_path / "m.mp4", *AGES, "--layers-to", folder / "clip.####.exr")
+    assert outcome.code == 3 and "closed" in outcome.err and list(tmp_path.iterdir()) == [folder]
+
+
 def test_a_saved_job_gives_the_same_frames(reage, shots, plate, baked, tmp_path):
     job_file, out = tmp_path / "shot.json", tmp_path / "shot.####.exr"
     keys = ("--source-age", "35", "--target-age", "1001:70,1006:70")

@@ -17,7 +17,7 @@ from nuke_reage.core.knobs import KNOBS, knob, setting_of
 from nuke_reage.core.settings import OutputSettings, PlateSettings
 
 FRESH = JobSpec(PlateSettings("p.exr"), OutputSettings("o.exr"), AgeCurve.constant(30), AgeCurve.constant(60))
-NOT_KNOBS = {"plate", "out", "frames", "overwrite", "dry_run", "job_file", "as_json", "look"}
+NOT_KNOBS = {"layers_to", "plate", "out", "frames", "overwrite", "dry_run", "job_file", "as_json", "look"}
 
 
 def options() -> dict[str, click.Option]:
@@ -53,7 +53,8 @@ def test_run_has_a_flag_for_every_knob_and_no_other():
 
 
 def test_every_setting_of_a_job_has_a_knob():
-    assert leaves(FRESH) - {one.setting for one in KNOBS} == {"plate.path", "output.path", "frames", "version"}
+    others = {"plate.path", "output.path", "output.layers_path", "frames", "version"}
+    assert leaves(FRESH) - {one.setting for one in KNOBS} == others
 
 
 @pytest.mark.parametrize("one", [one for one in KNOBS if one.kind != "age"], ids=lambda one: one.name)

@@ -14,8 +14,8 @@ from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.imaging.regions import face_size_px
 from nuke_reage.media.exr import read_layers, read_plate
 from nuke_reage.media.sequence import open_plate
+from nuke_reage.pipeline.finished import finished_picture
 from nuke_reage.pipeline.frame import reage_frame
-from nuke_reage.pipeline.sinks import finished_picture
 
 FLAGS = (
     "--detail-gain", "1.7", "--tone-gain", "0.6", "--luma-gain", "1.3", "--chroma-gain", "0.5", "--darken-gain", "1.5",

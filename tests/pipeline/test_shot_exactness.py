@@ -12,7 +12,7 @@ import pytest
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.exr import read_layers, read_plate
 from nuke_reage.pipeline.bake import bake
-from nuke_reage.pipeline.sinks import finished_picture
+from nuke_reage.pipeline.finished import finished_picture
 
 HALF_STEP = 2.0**-11
 """Largest relative rounding of half float."""

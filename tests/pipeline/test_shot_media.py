@@ -15,6 +15,7 @@ from nuke_reage.core.errors import MediaError, UsageError
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.exr import read_layers, read_plate
 from nuke_reage.media.movie import MovieSource, MovieWriter
+from nuke_reage.pipeline.bake import bake
 
 RATE = Fraction(24000, 1001)
 
@@ -44,6 +45,12 @@ def loudness(path: Path) -> float:
     with av.open(str(path)) as container:
         samples = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
     return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
+
+
+def pictures(path: Path) -> list[bytes]:
+    """The pixels of all frames."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +114,45 @@ def test_a_movie_gets_its_layers_beside_it_in_one_run(shots, clip, tmp_path):
             assert np.abs(after.read(frame).rgb - comp).mean() < 0.012, "what the movie shows is what the layers give"
     assert {"ladder_060", "ladder_080"} <= set(read_layers(files[0]).sample_types)
 
-    kept = [path.stat().st_mtime_ns for path in files]
+    kept, movie = [path.stat().st_mtime_ns for path in files], (tmp_path / "older.mov").read_bytes()
     files[2].unlink()
     (tmp_path / "older.mov").unlink()
-    shots.bake(job)
+    results = shots.bake(job)
     again = [path.stat().st_mtime_ns for path in files]
     assert [now == then for now, then in zip(again, kept, strict=True)] == [True, True, False, True, True, True]
-    assert (tmp_path / "older.mov").is_file()
+    assert [result.state for result in results] == ["kept", "kept", "baked", "kept", "kept", "kept"]
+    assert [result.layers for result in results] == files
+    (tmp_path / "before.mov").write_bytes(movie)
+    assert pictures(tmp_path / "older.mov") == pictures(tmp_path / "before.mov"), "the same to the last bit"
+    assert all(state.state == "baked" for state in shots.bake(job, overwrite=True))
+    assert all(now.stat().st_mtime_ns != then for now, then in zip(files, again, strict=True))
+
+
+def test_layers_that_hold_are_shown_without_a_network(shots, clip, tmp_path):
+    """Other adjustments make another movie from the same files; what a file lacks is made again, and it is kept."""
+    layers = tmp_path / "clip.####.exr"
+
+    def job(name, parts=("delta", "mask", "regions"), **knobs):
+        made = shots.job(clip, tmp_path / name, layers=parts, **knobs)
+        return replace(made, output=replace(made.output, layers_path=str(layers)))
+
+    shots.bake(job("older.mp4"))
+    files = {path: path.read_bytes() for path in tmp_path.glob("*.exr")}
+
+    shot = shots.open(job("stronger.mp4", region_gain={"cheeks": 0.0}, track=str(tmp_path / "older.track.json")))
+    without = replace(shot, load_predictor=lambda: pytest.fail("no network is needed"))
+    assert {result.state for result in bake(without)} == {"kept"}
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.exr")} == files
+    with MovieSource(tmp_path / "older.mp4") as plain, MovieSource(tmp_path / "stronger.mp4") as held:
+        change = np.abs(plain.read(3).rgb - held.read(3).rgb)
+    part = read_layers(tmp_path / "clip.0003.exr").parts["regions"]
+    cheeks = np.zeros(change.shape[:2], np.float32)
+    cheeks[part.data_window.slices_in(Window.of_shape(change.shape))] = part.channels["reage_region.cheeks"]
+    assert change[cheeks > 0.9].mean() > 0.01 > change[cheeks == 0].mean()
+
+    results = shots.bake(job("protected.mp4", protect={"lips": 1.0}, track=str(tmp_path / "older.track.json")))
+    assert {result.state for result in results} == {"kept"}, "the protect mattes are made anew for the picture alone"
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.exr")} == files
 
 
 @pytest.mark.parametrize(

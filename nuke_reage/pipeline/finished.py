@@ -1,0 +1,84 @@
+"""The finished picture: the plate with the adjusted delta, and how a screen is shown it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nuke_reage.core.adjust import AdjustSettings, Protection, RegionGains
+from nuke_reage.core.errors import UsageError
+from nuke_reage.imaging.adjust import adjusted_comp
+from nuke_reage.imaging.encoding import DisplayCurve
+from nuke_reage.imaging.gamut import WorkingSpace
+from nuke_reage.media.plate import Plate
+from nuke_reage.pipeline.frame import FrameLayers
+
+__all__ = ["finished_picture", "on_screen"]
+
+Image = npt.NDArray[np.float32]
+
+_SRGB = DisplayCurve(knee=1.0)
+
+
+def finished_picture(plate: Plate, layers: FrameLayers | None, adjust: AdjustSettings, space: WorkingSpace) -> Plate:
+    """The plate with the adjusted delta added through the adjusted mask; everything else stays bit for bit.
+
+    Args:
+        plate: the frame.
+        layers: what was baked; None = no face, the plate as it is.
+        adjust: gain and all the rest.
+        space: of the plate; it gives the weights of luminance.
+
+    Raises:
+        UsageError: a region's gain or protection is set, and the layers have no such mattes.
+    """
+    if layers is None:
+        return plate
+    if layers.regions is None and adjust.regions != RegionGains():
+        raise UsageError("no-mattes", "There are no region mattes for the region gains.", "Leave --region-gain out.")
+    if layers.protect is None and adjust.protect != Protection():
+        raise UsageError("no-mattes", "There are no mattes to protect anything with.", "Leave --protect out.")
+    rgb = plate.rgb.copy()
+    inside = layers.window.slices_in(plate.data_window)
+    around, own = plate.data_window, layers.window
+    rgb[inside] = adjusted_comp(
+        plate.rgb[inside],
+        layers.mask,
+        layers.delta,
+        adjust,
+        layers.face_size_px,
+        regions=layers.regions,
+        protect=layers.protect,
+        luma_weights=space.luma_weights,
+        margins_px=(
+            own.y_min - around.y_min,
+            around.y_max - own.y_max,
+            own.x_min - around.x_min,
+            around.x_max - own.x_max,
+        ),
+        pixel_aspect=plate.pixel_aspect,
+    )
+    return replace(plate, rgb=rgb)
+
+
+def on_screen(picture: Plate, space: WorkingSpace) -> Image:
+    """The display window as a screen wants it: overscan cut off, black where the plate has no pixels.
+
+    Scene-linear light becomes sRGB, anything else stays as the plate has it.
+
+    Args:
+        picture: in its own space.
+        space: that space.
+
+    Returns:
+        (H, W, 3) float32 in the shape of the display window, not clipped.
+    """
+    rgb = picture.rgb
+    if picture.data_window != picture.display_window:
+        common = picture.data_window.intersect(picture.display_window)
+        rgb = np.zeros((*picture.display_window.shape, 3), np.float32)
+        if not common.is_empty:
+            rgb[common.slices_in(picture.display_window)] = picture.rgb[common.slices_in(picture.data_window)]
+    return _SRGB.encode(space.to_linear_rec709(rgb)) if space.is_linear else rgb
