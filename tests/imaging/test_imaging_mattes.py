@@ -247,6 +247,17 @@ def test_skin_is_told_from_what_lies_in_front_of_it() -> None:
     assert matte[5:20, 5:20].max() < 0.1, "the wall"
 
 
+def test_the_shadow_under_the_lip_comes_and_goes_without_a_hole_in_the_skin() -> None:
+    points = head()
+    picture = painted_face(points, np.random.default_rng(1), 0.01)
+    where = points[[18, 83, 313]]
+    for depth in (0.0, 0.5, 0.8):
+        shade = np.zeros((300, 300), np.float32)
+        cv2.ellipse(shade, where[0].astype(int).tolist(), (9, 3), 0, 0, 360, depth, -1)
+        shaded = picture * (1 - cv2.GaussianBlur(shade, (0, 0), 1.5)[..., None])
+        assert (at(skin_matte(shaded, points), Window(0, 0, 300, 300), where) > 0.85).all(), depth
+
+
 def test_grain_does_not_make_the_skin_matte_flicker() -> None:
     points = head()
     stack = np.stack([skin_matte(painted_face(points, np.random.default_rng(i), 0.015), points) for i in range(6)])
