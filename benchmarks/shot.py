@@ -1,7 +1,7 @@
 """A whole bake: how much time everything but the network adds, and whether memory stays flat.
 
 Frames are read, warped, encoded, inferred, blended and written as in any job.  The network's own time is taken inside
-the same run; "beside" is the wall time of the bake without it, as a share of it.  Tracking is not counted.
+the same run; "beside" is the wall time of the bake without it, as a share of it.  Tracking counts for the memory alone.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plates import SIZES, install_full_size_network, make_plate
+from benchmarks.plates import SIZES
 
 __all__ = ["main"]
 
@@ -45,8 +46,7 @@ def run(options: argparse.Namespace, folder: Path) -> None:
     from nuke_reage.pipeline.bake import bake
     from nuke_reage.pipeline.shot import open_shot
 
-    model = install_full_size_network(folder / "models") if options.model == "full-size" else options.model
-    plate = make_plate(folder, options.size, options.face, options.frames)
+    model, plate = _prepared(options, folder)
     job = JobSpec(
         PlateSettings(plate),
         OutputSettings(str(folder / "out.####.exr"), layers=tuple(options.layers.split(","))),
@@ -78,6 +78,20 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         index = max(0, round(count * share) - 1)
         print(f"           {resident[index] / 1e9:8.2f} GB after frame {index + 1}")
     sys.stdout.flush()
+
+
+def _prepared(options: argparse.Namespace, folder: Path) -> tuple[str, str]:
+    """Model and plate, made in a process of their own, whose memory is not that of a bake."""
+    code = (
+        "import sys; from pathlib import Path; from benchmarks.plates import install_full_size_network, make_plate\n"
+        "folder, size, face_px, frames, model = sys.argv[1:]\n"
+        "print(install_full_size_network(Path(folder) / 'models') if model == 'full-size' else model)\n"
+        "print(make_plate(Path(folder), size, float(face_px), int(frames)))"
+    )
+    arguments = [str(folder), options.size, str(options.face), str(options.frames), options.model]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    model, plate = done.stdout.splitlines()[-2:]
+    return model, plate
 
 
 class _Memory:
