@@ -118,11 +118,10 @@ def _layers_path(asked: str, out: str) -> str:
     """The EXR beside a still or movie: as asked for, or by the name of that in a folder."""
     if asked and Path(asked).suffix and not asked.endswith(("/", os.sep)) and not Path(asked).is_dir():
         return asked
-    from nuke_reage.media.movie_read import MOVIE_SUFFIXES
+    from nuke_reage.pipeline.outputs import is_movie
 
     beside = Path(out)
-    movie = beside.suffix.lower() in MOVIE_SUFFIXES
-    name = f"{beside.stem}.####.exr" if movie else f"{beside.stem}.exr"
+    name = f"{beside.stem}.####.exr" if is_movie(beside) else f"{beside.stem}.exr"
     return str(Path(asked) / name if asked else beside.with_name(name))
 
 

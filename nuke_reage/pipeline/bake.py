@@ -23,7 +23,7 @@ from nuke_reage.pipeline.frame import NOTHING_MORE, FrameExtras, FrameLayers, re
 from nuke_reage.pipeline.prefetch import AHEAD_FRAMES, prefetch
 from nuke_reage.pipeline.reporting import FrameResult, Reporter, Silent
 from nuke_reage.pipeline.shot import Shot
-from nuke_reage.pipeline.sinks import Sink, open_sink
+from nuke_reage.pipeline.sinks import MadeFrame, Sink, open_sink
 from nuke_reage.pipeline.stored import read_stored
 
 __all__ = ["bake"]
@@ -171,7 +171,7 @@ def _write(shot: Shot, sink: Sink, task: _Task, plate: Plate | None, layers: Fra
     }
     if shot.job.output.ladder:
         provenance["reage/ladder"] = ",".join(f"{age:g}" for age in shot.job.output.ladder)
-    warnings = tuple(sink.write(task.frame, plate, layers, provenance, layers_hold=task.layers_hold))
+    warnings = tuple(sink.write(MadeFrame(task.frame, plate, layers, provenance, task.layers_hold)))
     beside = task.layers_path if task.layers_path != task.path else None
     if task.layers_hold:
         return FrameResult(task.frame, "kept", task.path, warnings, layers=beside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +29,7 @@ from nuke_reage.pipeline.stored import as_stored
 
 __all__ = [
     "ExrSink",
+    "MadeFrame",
     "MovieSink",
     "Sink",
     "StillSink",
@@ -41,6 +42,25 @@ Image = npt.NDArray[np.float32]
 _DEFAULT_RATE = Fraction(24)
 
 
+@dataclass(frozen=True)
+class MadeFrame:
+    """A frame to write.
+
+    Attributes:
+        frame: its number.
+        plate: the plate.
+        layers: what was baked; None = no face.
+        provenance: metadata of the layers.
+        layers_hold: the EXR beside a still or movie holds these layers already, and is left as it is.
+    """
+
+    frame: int
+    plate: Plate
+    layers: FrameLayers | None
+    provenance: Mapping[str, str]
+    layers_hold: bool = False
+
+
 class Sink(Protocol):
     """Writes frames.  ``resumable`` sinks keep what is there; the others need every frame, in order."""
 
@@ -51,16 +71,8 @@ class Sink(Protocol):
     def layers_path(self, frame: int) -> Path | None:
         """The EXR that holds the frame's layers, where there is one."""
 
-    def write(
-        self,
-        frame: int,
-        plate: Plate,
-        layers: FrameLayers | None,
-        provenance: Mapping[str, str],
-        *,
-        layers_hold: bool = False,
-    ) -> list[str]:
-        """Write one frame; returns warnings.  With ``layers_hold`` the EXR of its layers is left as it is."""
+    def write(self, made: MadeFrame) -> list[str]:
+        """Write one frame; returns warnings."""
 
     def close(self, *, complete: bool) -> None:
         """Finish; an incomplete movie is thrown away."""
@@ -82,23 +94,16 @@ class ExrSink:
     def layers_path(self, frame: int) -> Path | None:
         return self.path(frame)
 
-    def write(
-        self,
-        frame: int,
-        plate: Plate,
-        layers: FrameLayers | None,
-        provenance: Mapping[str, str],
-        *,
-        layers_hold: bool = False,
-    ) -> list[str]:
+    def write(self, made: MadeFrame) -> list[str]:
+        plate, layers = made.plate, made.layers
         picture = finished_picture(plate, layers, self._adjust, self._space) if "comp" in self._output.layers else None
         parts = layer_parts(plate, layers, self._output, picture)
         report = write_layers(
-            self.path(frame),
+            self.path(made.frame),
             parts,
             display_window=plate.display_window,
             pixel_aspect=plate.pixel_aspect,
-            metadata={**plate.metadata, **provenance},
+            metadata={**plate.metadata, **made.provenance},
             compression=self._output.compression,
         )
         return list(report.notes)
@@ -123,17 +128,9 @@ class StillSink:
     def layers_path(self, frame: int) -> Path | None:
         return None
 
-    def write(
-        self,
-        frame: int,
-        plate: Plate,
-        layers: FrameLayers | None,
-        provenance: Mapping[str, str],
-        *,
-        layers_hold: bool = False,
-    ) -> list[str]:
-        picture = on_screen(finished_picture(plate, layers, self._adjust, self._space), self._space)
-        write_still(self.path(frame), picture, bits=8 if plate.sample_type == "uint8" else 16)
+    def write(self, made: MadeFrame) -> list[str]:
+        picture = on_screen(finished_picture(made.plate, made.layers, self._adjust, self._space), self._space)
+        write_still(self.path(made.frame), picture, bits=8 if made.plate.sample_type == "uint8" else 16)
         return []
 
     def close(self, *, complete: bool) -> None:
@@ -161,18 +158,10 @@ class MovieSink:
     def layers_path(self, frame: int) -> Path | None:
         return None
 
-    def write(
-        self,
-        frame: int,
-        plate: Plate,
-        layers: FrameLayers | None,
-        provenance: Mapping[str, str],
-        *,
-        layers_hold: bool = False,
-    ) -> list[str]:
-        picture = on_screen(finished_picture(plate, layers, self._adjust, self._space), self._space)
+    def write(self, made: MadeFrame) -> list[str]:
+        picture = on_screen(finished_picture(made.plate, made.layers, self._adjust, self._space), self._space)
         if self._writer is None:
-            self._writer = self._stack.enter_context(self._open(frame, plate))
+            self._writer = self._stack.enter_context(self._open(made.frame, made.plate))
         self._writer.write(picture)
         return []
 
@@ -217,18 +206,11 @@ class WithLayers:
     def layers_path(self, frame: int) -> Path | None:
         return self._layers.path(frame)
 
-    def write(
-        self,
-        frame: int,
-        plate: Plate,
-        layers: FrameLayers | None,
-        provenance: Mapping[str, str],
-        *,
-        layers_hold: bool = False,
-    ) -> list[str]:
+    def write(self, made: MadeFrame) -> list[str]:
         # The layers first: a movie that is broken off is thrown away, they are kept.
-        notes = [] if layers_hold else self._layers.write(frame, plate, layers, provenance)
-        return notes + self._finished.write(frame, plate, None if layers is None else as_stored(layers), provenance)
+        notes = [] if made.layers_hold else self._layers.write(made)
+        stored = None if made.layers is None else as_stored(made.layers)
+        return notes + self._finished.write(replace(made, layers=stored))
 
     def close(self, *, complete: bool) -> None:
         self._layers.close(complete=complete)

@@ -18,8 +18,7 @@ from nuke_reage.training.losses import (
     discriminator_loss,
     generator_gan_loss,
     gradient_l1,
-    pyramid_l1,
-    pyramid_l2,
+    pyramid_losses,
     weighted_l1,
 )
 from nuke_reage.training.sampling import Batch
@@ -54,11 +53,12 @@ def learning_rate(step: int, config: OptimiserConfig) -> float:
 
 def losses_of(output: Tensor, batch: Batch) -> dict[str, Tensor]:
     """The losses that need no discriminator, unweighted, by name."""
+    pyramid, lines = pyramid_losses(output, batch.target, batch.weight)
     return {
         "l1": weighted_l1(output, batch.target, batch.weight),
-        "pyramid": pyramid_l1(output, batch.target, batch.weight),
+        "pyramid": pyramid,
         "gradient": gradient_l1(output, batch.target, batch.weight),
-        "lines": pyramid_l2(output, batch.target, batch.weight),
+        "lines": lines,
     }
 
 
@@ -126,8 +126,7 @@ class Learner:
             with frozen(self._judge):
                 output = self._forward(batch)
                 terms = losses_of(output, batch)
-                weights = {name: getattr(config, name) for name in terms}
-                loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+                loss = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
                 if adversarial:
                     terms["adversarial"] = generator_gan_loss(self._frozen_judge, output, batch.target_years)
                     loss = loss + config.adversarial * terms["adversarial"]

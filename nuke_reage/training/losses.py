@@ -15,7 +15,7 @@ __all__ = [
     "generator_gan_loss",
     "gradient_l1",
     "pyramid_l1",
-    "pyramid_l2",
+    "pyramid_losses",
     "weighted_l1",
 ]
 
@@ -30,36 +30,34 @@ def weighted_l1(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return ((output - target).abs() * weight).mean()
 
 
-def pyramid_l1(output: Tensor, target: Tensor, weight: Tensor, levels: int = _PYRAMID_LEVELS) -> Tensor:
-    """Mean absolute difference of Laplacian pyramids: lines and tone count at their own scales.
+def pyramid_l1(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """The first of :func:`pyramid_losses`."""
+    return pyramid_losses(output, target, weight)[0]
+
+
+def pyramid_losses(
+    output: Tensor, target: Tensor, weight: Tensor, levels: int = _PYRAMID_LEVELS
+) -> tuple[Tensor, Tensor]:
+    """Difference of Laplacian pyramids, so that lines and tone count at their own scales: absolute, and squared.
 
     Needs no trained weights, hence no licence.  The finest bands hold little energy but all the wrinkles, so every
-    level counts alike.
+    level counts alike.  The absolute difference asks for the median: a line whose place is uncertain by its width is
+    best left out.  The square asks for the mean, which keeps as much darkness as the line has; it is in units of a
+    visible line, so that both are of one size.
 
     Source:
         P. Burt and E. Adelson, *The Laplacian Pyramid as a Compact Image Code*, 1983; as a loss in P. Bojanowski et
         al., *Optimizing the Latent Space of Generative Networks*, ICML 2018.
     """
-    return _over_pyramid(output - target, weight, levels, torch.abs)
-
-
-def pyramid_l2(output: Tensor, target: Tensor, weight: Tensor, levels: int = _PYRAMID_LEVELS) -> Tensor:
-    """Mean square of the same bands, in units of a visible line, so that its size is that of :func:`pyramid_l1`.
-
-    The absolute difference asks for the median: a line whose place is uncertain by its width is best left out.  The
-    square asks for the mean, which keeps as much darkness as the line has.
-    """
-    return _over_pyramid(output - target, weight, levels, lambda band: band.square() / _VISIBLE)
-
-
-def _over_pyramid(difference: Tensor, weight: Tensor, levels: int, penalty: Callable[[Tensor], Tensor]) -> Tensor:
-    total = torch.zeros((), device=difference.device)
+    difference = output - target
+    absolute, squared = torch.zeros((2,), device=output.device)
     for _ in range(levels):
         low = _halved(difference)
         band = difference - F.interpolate(low, size=difference.shape[-2:], mode="bilinear", align_corners=False)
-        total = total + (penalty(band) * weight).mean()
+        absolute = absolute + (band.abs() * weight).mean()
+        squared = squared + (band.square() / _VISIBLE * weight).mean()
         difference, weight = low, F.avg_pool2d(weight, 2)
-    return total
+    return absolute, squared
 
 
 def gradient_l1(output: Tensor, target: Tensor, weight: Tensor, scales: int = _GRADIENT_SCALES) -> Tensor:

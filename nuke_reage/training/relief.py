@@ -16,6 +16,7 @@ import numpy as np
 
 from nuke_reage.training.mesh import FaceMesh, FloatArray, MeshMap, blur
 from nuke_reage.training.relief_lines import GROUPS, Group, Line
+from nuke_reage.training.statistics import luminance
 
 __all__ = ["Light", "Relief", "fit_light"]
 
@@ -54,12 +55,11 @@ class Relief:
     """
 
     def __init__(self, mesh: FaceMesh) -> None:
-        self._groups = GROUPS
         self._heights = [_draw(group, mesh.mean, mesh.canvas_px, seed) for seed, group in enumerate(GROUPS)]
 
     def height(self, from_years: float, to_years: float) -> FloatArray:
         """(S, S) what the relief changes by, in pixels of a 256 canvas; furrows are negative."""
-        shares = [_share(one, to_years) - _share(one, from_years) for one in self._groups]
+        shares = [_share(one, to_years) - _share(one, from_years) for one in GROUPS]
         return np.asarray(sum(share * height for share, height in zip(shares, self._heights, strict=True)), np.float32)
 
     def log_change(self, to_face: MeshMap, light: Light, from_years: float, to_years: float) -> FloatArray:
@@ -96,7 +96,7 @@ def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light
     rows, columns = np.mgrid[: rgb.shape[0], : rgb.shape[1]].astype(np.float32) + 0.5
     x, y = (columns - middle[0]) / half[0], (rows - middle[1]) / half[1]
     z = np.sqrt(np.maximum(1.0 - x**2 - y**2, 0.04))
-    brightness = (np.maximum(rgb, 0.0) @ np.array([0.3, 0.6, 0.1], np.float32)) ** _DISPLAY_GAMMA
+    brightness = np.maximum(luminance(rgb), 0.0) ** _DISPLAY_GAMMA
     terms = np.stack([np.ones_like(x), x, y, z], axis=-1)
     weight = skin[..., None]
     flat, against = (terms * weight).reshape(-1, 4), terms.reshape(-1, 4)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from functools import partial
 from typing import Literal
 
 import torch
@@ -79,9 +78,7 @@ def create_predictor(
     if chosen_backend == "openvino":
         from nuke_reage.models.backends.openvino_backend import OpenVinoPredictor
 
-        # Loaded once to know that it can be; the first frame loads it again.
-        del net
-        return OpenVinoPredictor(partial(load_network, descriptor), descriptor, precision=precision, threads=threads)
+        return OpenVinoPredictor(net, descriptor, precision=precision, threads=threads)
     if chosen_backend == "onnxruntime":
         from nuke_reage.models.backends.onnx_backend import OnnxPredictor
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
 
@@ -23,8 +22,7 @@ class OpenVinoPredictor:
     """Runs the network with OpenVINO, compiled once for each canvas shape and window.
 
     Args:
-        load: loads the network, float32, when a canvas shape is met for the first time.  It is not kept: OpenVINO has
-            the weights in its own order, and those of the published size are 124 MB.
+        net: the network, float32; graphs share the memory of its weights until they are compiled.
         descriptor: of the model.
         precision: ``"exact"`` = float32; ``"fast"`` = the deep stage in bfloat16 where the CPU has it.
         threads: of the CPU; None = OpenVINO decides.
@@ -32,14 +30,14 @@ class OpenVinoPredictor:
 
     def __init__(
         self,
-        load: Callable[[], FranNet],
+        net: FranNet,
         descriptor: ModelDescriptor,
         *,
         precision: Literal["exact", "fast"],
         threads: int | None = None,
     ) -> None:
         self.descriptor = descriptor
-        self._load = load
+        self._net = net.eval().requires_grad_(False)
         self._core = _core()
         self._bfloat16 = precision == "fast" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.name = f"openvino cpu {'bf16' if self._bfloat16 else 'fp32'}"
@@ -64,13 +62,11 @@ class OpenVinoPredictor:
         return unpack_delta(_run(stages[1], around, level_one))
 
     def _compile(self, height: int, width: int, asked: PixelWindow) -> tuple[Any, ...]:
-        # Alive until the graphs are compiled: they share its memory.
-        net = self._load().eval().requires_grad_(False)
         if not self._bfloat16:
-            return (self._request(whole_graph(net, height, width, asked), "f32"),)
+            return (self._request(whole_graph(self._net, height, width, asked), "f32"),)
         return (
-            self._request(deep_graph(net, height, width, asked), "bf16"),
-            self._request(surface_graph(net, height, width, asked), "f32"),
+            self._request(deep_graph(self._net, height, width, asked), "bf16"),
+            self._request(surface_graph(self._net, height, width, asked), "f32"),
         )
 
     def _request(self, graph: Any, precision: str) -> Any:
