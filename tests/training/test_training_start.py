@@ -123,7 +123,9 @@ def test_a_few_pictures_of_an_actor_teach_the_actor_and_cost_nobody_else(tmp_pat
         cv2.imwrite(str(actor / "kept" / path.name), np.rint(cv2.imread(str(path)) * 0.9).astype(np.uint8))
     base = train(
         [crowd], tmp_path / "base",
-        make_config(data={"validation_people": ["person_03"]}, optimiser={"steps": 20, "learning_rate": 0.003, "seed": 2}),
+        make_config(
+            data={"validation_people": ["person_03"]}, optimiser={"steps": 20, "learning_rate": 0.003, "seed": 2},
+        ),
     )  # fmt: skip
     config = make_config(
         data={"validation_people": ["kept"], "folder_shares": [0.6, 0.4]},
