@@ -127,6 +127,7 @@ class LossConfig:
         lines: squared difference of Laplacian pyramids; without it, lines whose place is uncertain are left out.
         adversarial: of the discriminator on the target age; 0 = no discriminator.
         adversarial_from_step: when it joins.
+        discriminator_width: channels of its first layer, where none is given with the model to begin from.
         face_weight: how much more the face counts than the rest.
     """
 
@@ -136,6 +137,7 @@ class LossConfig:
     lines: float = 0.0
     adversarial: float = 0.05
     adversarial_from_step: int = 0
+    discriminator_width: int = 32
     face_weight: float = 8.0
 
 
@@ -213,6 +215,12 @@ class TrainConfig:
             (0 <= data.ageing_share <= 1, "data.ageing_share", data.ageing_share, "0 to 1"),
             (0 <= data.validation_share < 1, "data.validation_share", data.validation_share, "0 to below 1"),
             (data.threads >= 1, "data.threads", data.threads, "at least 1"),
+            (
+                1 <= self.loss.discriminator_width <= 128,
+                "loss.discriminator_width",
+                self.loss.discriminator_width,
+                "1 to 128",
+            ),
             (optimiser.steps >= 1, "optimiser.steps", optimiser.steps, "at least 1"),
             (optimiser.batch_size >= 1, "optimiser.batch_size", optimiser.batch_size, "at least 1"),
             (optimiser.accumulate >= 1, "optimiser.accumulate", optimiser.accumulate, "at least 1"),

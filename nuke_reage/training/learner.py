@@ -88,7 +88,7 @@ class Learner:
         else:
             net.load_state_dict(start)
         self._net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        judge = AgeDiscriminator() if judge is None else judge
+        judge = AgeDiscriminator(config.loss.discriminator_width) if judge is None else judge
         self._judge: nn.Module = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net, self.optimiser = fabric.setup(
             self._net,

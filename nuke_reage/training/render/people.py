@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -87,7 +87,13 @@ def render_people(
 
 
 def render_person(
-    makehuman: MakeHuman, skins: SkinSet, seed: Sequence[int], ages: Sequence[int], size_px: int
+    makehuman: MakeHuman,
+    skins: SkinSet,
+    seed: Sequence[int],
+    ages: Sequence[int],
+    size_px: int,
+    *,
+    yaw_degrees: float | None = None,
 ) -> list[Floats]:
     """One person at some ages.
 
@@ -97,6 +103,7 @@ def render_person(
         seed: who it is.
         ages: in years.
         size_px: side of the pictures.
+        yaw_degrees: how far the head is turned, 90 = profile; None = by chance, mostly little.
 
     Returns:
         (S, S, 3) float32 pictures, sRGB-encoded, 0..1.
@@ -110,6 +117,8 @@ def render_person(
     iris = floats(_IRISES[0] if dark_eyes else _IRISES[int(rng.integers(len(_IRISES)))])
     shirt = floats(rng.uniform(0.02, 0.7, 3) ** 1.5)
     stage = _draw_set(rng, size_px * _SUPERSAMPLING)
+    if yaw_degrees is not None:
+        stage = replace(stage, yaw=float(np.radians(yaw_degrees)))
     lines_seed = int(rng.integers(2**31))
     camera = _aligned_camera(makehuman, _between_eyes(makehuman, shape_at(makehuman, identity, 30.0)), stage)
     pictures = []
