@@ -1,7 +1,7 @@
 """Is anything ever lost?  Bakes killed at random moments, several writers, a full disk, damaged input.
 
 A bake is killed with SIGKILL again and again and taken up again; after every kill each frame that is visible must be
-the undisturbed one, bit for bit, and at the end all of them.
+the undisturbed one, bit for bit, and at the end all of them.  So is the worker behind a client.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plates import make_plate
+from benchmarks.soak_worker import worker_kills
 
 __all__ = ["Bench", "attack", "full_disk", "kills", "main", "mounted", "writers"]
 
+KINDS = ("kills", "worker", "writers", "disk", "damage")
 ROOT = Path(__file__).resolve().parents[1]
 REAGE = (sys.executable, "-c", "from nuke_reage.cli.main import main; main()")
 AGES = ("--source-age", "38", "--target-age", "70", "--device", "cpu")
@@ -36,7 +38,8 @@ SLOW_SECONDS = 60.0
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks soak", description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--only", choices=KINDS, action="append", help="kind of trouble; default: all of them")
+    parser.add_argument("--kills", type=int, default=200, help="of bakes, and as many of workers")
     parser.add_argument("--mutations", type=int, default=10_000, help="of all kinds together; tracks get a tenth")
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
@@ -45,16 +48,27 @@ def main(arguments: list[str]) -> int:
         bench = Bench(Path(name), options.frames)
         begin = time.monotonic()
         print(f"an undisturbed bake of {options.frames} frames takes {bench.seconds:.1f} s", flush=True)
-        print("kills", kills(bench, options.kills, options.seed), flush=True)
-        for count in (2, 4):
-            print("writers", writers(bench, count), flush=True)
-        with mounted(Path(name) / "full", 1) as disk:
-            print("full disk", full_disk(bench, disk) if disk else "mounting is refused here", flush=True)
-        share = options.mutations // 3
-        for kind, number in {"job": share, "protocol": share, "exr": share, "track": share // 10}.items():
-            print(kind, attack(bench, kind, number, options.seed), flush=True)
+        for kind in options.only or KINDS:
+            for told in _trouble(bench, kind, options):
+                print(told, flush=True)
         print(f"nothing was lost; {time.monotonic() - begin:.0f} s")
     return 0
+
+
+def _trouble(bench: Bench, kind: str, options: argparse.Namespace) -> Iterator[str]:
+    if kind == "kills":
+        yield f"kills {kills(bench, options.kills, options.seed)}"
+    elif kind == "worker":
+        yield f"worker {worker_kills(bench, options.kills, options.seed)}"
+    elif kind == "writers":
+        yield from (f"writers {writers(bench, count)}" for count in (2, 4))
+    elif kind == "disk":
+        with mounted(bench.folder / "full", 1) as disk:
+            yield f"full disk {full_disk(bench, disk) if disk else 'mounting is refused here'}"
+    else:
+        share = options.mutations // 3
+        for what, number in {"job": share, "protocol": share, "exr": share, "track": share // 10}.items():
+            yield f"{what} {attack(bench, what, number, options.seed)}"
 
 
 class Bench:

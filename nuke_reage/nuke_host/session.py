@@ -175,15 +175,17 @@ class HostSession:
         api.run_in_main(functools.partial(task.on_end, error))
 
     def _insist(self, task: Task, step: Step, progress: api.Progress, index: int) -> Iterator[dict[str, Any]]:
-        """Run a step; a worker that died is started again as long as frames get finished in between."""
+        """Run a step; a worker that died is started again, but not after a second death without a frame in between."""
         finished: set[int] = set()
+        deaths_in_vain = 0
         while True:
             before = len(finished)
             try:
                 yield self._once(task, step, progress, index, finished)
                 return
             except WorkerError as error:
-                if error.slug != "died" or len(finished) == before:
+                deaths_in_vain = 0 if len(finished) > before else deaths_in_vain + 1
+                if error.slug != "died" or deaths_in_vain > 1:
                     raise
 
     def _once(self, task: Task, step: Step, progress: api.Progress, index: int, finished: set[int]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from nuke_reage.imaging.face_mask import face_size_px
 from nuke_reage.media.plate import Plate
 from nuke_reage.pipeline.fingerprint import FINGERPRINT_KEY, frame_fingerprint, holds
 from nuke_reage.pipeline.frame import NOTHING_MORE, FrameExtras, FrameLayers, reage_frame
+from nuke_reage.pipeline.predictors import Stopwatch
 from nuke_reage.pipeline.prefetch import AHEAD_FRAMES, prefetch
 from nuke_reage.pipeline.reporting import FrameResult, Reporter, Silent
 from nuke_reage.pipeline.shot import Shot
@@ -93,8 +94,8 @@ def _run(shot: Shot, sink: Sink, listener: Reporter, overwrite: bool) -> Iterato
                 while writes:
                     yield writes.popleft().result()
                 raise CancelledError("by-user", "Stopped.", "Run the same command again to go on.")
-            layers = loaded.stored or _infer(shot, loaded)
-            writes.append(writer.submit(_write, shot, sink, loaded.task, loaded.plate, layers))
+            layers, seconds = (loaded.stored, 0.0) if loaded.stored else _infer(shot, loaded)
+            writes.append(writer.submit(_write, shot, sink, loaded.task, loaded.plate, layers, seconds))
             del loaded, layers
             while writes and (writes[0].done() or len(writes) > AHEAD_FRAMES):
                 yield writes.popleft().result()
@@ -129,26 +130,31 @@ def _read(shot: Shot, sink: Sink, frame: int, overwrite: bool) -> _Loaded:
     return _Loaded(task, plate, shot.extras(frame, plate))
 
 
-def _infer(shot: Shot, loaded: _Loaded) -> FrameLayers | None:
+def _infer(shot: Shot, loaded: _Loaded) -> tuple[FrameLayers | None, float]:
+    """The layers, and for how many seconds the network ran."""
     frame = loaded.task.frame
     face = shot.face_at(frame)
     if loaded.plate is None or face is None or shot.canvas is None:
-        return None
-    return reage_frame(
+        return None, 0.0
+    network = Stopwatch(shot.predictor)
+    layers = reage_frame(
         loaded.plate,
         face,
         shot.canvas,
         shot.job.source_age.at(frame),
         shot.job.target_age.at(frame),
-        shot.predictor,
+        network,
         shot.encoding,
         shot.job.mask,
         shot.job.model.tiling,
         loaded.extras,
     )
+    return layers, network.seconds
 
 
-def _write(shot: Shot, sink: Sink, task: _Task, plate: Plate | None, layers: FrameLayers | None) -> FrameResult:
+def _write(
+    shot: Shot, sink: Sink, task: _Task, plate: Plate | None, layers: FrameLayers | None, network_seconds: float
+) -> FrameResult:
     if plate is None:
         return FrameResult(task.frame, "kept", task.path)
     if shot.source.fingerprint(task.frame) != task.plate_fingerprint:
@@ -181,4 +187,4 @@ def _write(shot: Shot, sink: Sink, task: _Task, plate: Plate | None, layers: Fra
     weight = float(layers.mask.sum())
     mean = float((magnitude * layers.mask).sum() / weight) if weight > 0 else 0.0
     peak = float((np.abs(layers.delta).max(axis=-1) * layers.mask).max())
-    return FrameResult(task.frame, "baked", task.path, warnings, mean, peak, beside)
+    return FrameResult(task.frame, "baked", task.path, warnings, mean, peak, beside, round(network_seconds, 4))

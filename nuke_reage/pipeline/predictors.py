@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from nuke_reage.core.job import JobSpec
@@ -10,8 +11,9 @@ from nuke_reage.models.descriptor import ModelDescriptor
 
 if TYPE_CHECKING:
     from nuke_reage.models.backends import Predictor
+    from nuke_reage.models.backends.base import Ages, Image
 
-__all__ = ["PredictorCache"]
+__all__ = ["PredictorCache", "Stopwatch"]
 
 
 class PredictorCache:
@@ -37,3 +39,30 @@ class PredictorCache:
             )
             self._key = key
         return self._predictor
+
+
+class Stopwatch:
+    """A predictor that adds up how long it runs; loading and compiling count where they fall into a call.
+
+    Args:
+        predictor: the network.
+
+    Attributes:
+        seconds: so far.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self.name = predictor.name
+        self.descriptor = predictor.descriptor
+        self.seconds = 0.0
+
+    def predict(
+        self, rgb: Image, source_age: Ages, target_age: Ages, *, window: tuple[slice, slice] | None = None
+    ) -> Image:
+        """As the predictor's own."""
+        begin = time.perf_counter()
+        try:
+            return self._predictor.predict(rgb, source_age, target_age, window=window)
+        finally:
+            self.seconds += time.perf_counter() - begin

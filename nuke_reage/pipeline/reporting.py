@@ -21,6 +21,7 @@ class FrameResult:
         mean_delta: mean absolute delta inside the mask, plate values.
         peak_delta: largest absolute delta inside the mask, plate values.
         layers: EXR that holds the layers beside a still or movie; None = there is none.
+        network_seconds: how long the network itself ran.
     """
 
     frame: int
@@ -30,6 +31,7 @@ class FrameResult:
     mean_delta: float = 0.0
     peak_delta: float = 0.0
     layers: Path | None = None
+    network_seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON; paths as text with forward slashes, ``layers`` empty where there is none."""
