@@ -87,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: without the program's name; None = those of the process.
     """
+    # As the worker does, and for the same values to the last bit.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         cli.main(given, prog_name="reage", standalone_mode=False)

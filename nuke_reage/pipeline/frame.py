@@ -6,6 +6,7 @@ Nothing here depends on any other frame, so that a frame alone, in a chunk and i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -175,8 +176,6 @@ def reage_ladder(
         window,
         np.zeros((*window.shape, 3), np.float32),
         _as_stored(soft),
-        region_mattes(region_weights(face.landmarks, window, pixel_aspect=aspect), bare) if extras.regions else None,
-        protect_mattes(face.landmarks, window, pixel_aspect=aspect) if extras.protect else None,
         face_size_px=face_size_px(face.landmarks, pixel_aspect=aspect),
     )
     field_of_ages = age_field(plate, face, crop, plan.canvas_px, extras.region_years, extras.maps.ages, extras.age_map)
@@ -184,11 +183,27 @@ def reage_ladder(
     to_delta = encoding.delta_maker(plate.rgb[window.slices_in(plate.data_window)])
     region = (plan.rows, plan.columns)
     corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
-    for change in predict_ladder(predictor, canvas, source_age_years, ages, region=region, tiling=tiling):
-        encoded_delta = warp_back(change[region], crop.plate_from_canvas(plan.canvas_px), window, canvas_window=corner)
-        # What refinement and roto take away stays in the delta: they may be done again by hand.
-        encoded_delta[bare == 0.0] = 0.0
-        yield replace(layers, delta=to_delta(encoded_delta))
+    with ThreadPoolExecutor(1, "reage-mattes") as beside:
+        # They need the landmarks only, and the network leaves a thread of Python idle.
+        mattes = beside.submit(_mattes, face, window, bare, aspect, extras)
+        for change in predict_ladder(predictor, canvas, source_age_years, ages, region=region, tiling=tiling):
+            back = crop.plate_from_canvas(plan.canvas_px)
+            encoded_delta = warp_back(change[region], back, window, canvas_window=corner)
+            # What refinement and roto take away stays in the delta: they may be done again by hand.
+            encoded_delta[bare == 0.0] = 0.0
+            regions, protect = mattes.result()
+            yield replace(layers, delta=to_delta(encoded_delta), regions=regions, protect=protect)
+
+
+def _mattes(
+    face: TrackedFace, window: Window, mask: Image, aspect: float, extras: FrameExtras
+) -> tuple[Image | None, Image | None]:
+    """Region and protect mattes, where they are asked for."""
+    points = face.landmarks
+    return (
+        region_mattes(region_weights(points, window, pixel_aspect=aspect), mask) if extras.regions else None,
+        protect_mattes(points, window, pixel_aspect=aspect) if extras.protect else None,
+    )
 
 
 def _as_stored(matte: Image) -> Image:

@@ -29,6 +29,7 @@ from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.canvas import CanvasPlan, plan_canvas
 from nuke_reage.pipeline.frame import FrameExtras
 from nuke_reage.pipeline.maps import ShotMaps
+from nuke_reage.pipeline.memory import ShotMemory
 from nuke_reage.pipeline.outputs import check_output, output_folders
 from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.pipeline.reporting import Reporter, Silent
@@ -37,15 +38,7 @@ from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
 if TYPE_CHECKING:
     from nuke_reage.models.backends import Predictor
 
-__all__ = [
-    "Shot",
-    "ShotPlan",
-    "encoding_of",
-    "open_shot",
-    "plan_shot",
-    "plan_space",
-    "track_job",
-]
+__all__ = ["Shot", "ShotPlan", "encoding_of", "open_shot", "plan_shot", "plan_space", "track_job"]
 
 
 @dataclass(frozen=True)
@@ -135,12 +128,13 @@ class Shot:
         return repr((self.canvas, gains, space.name, space.config_name))
 
 
-def plan_shot(job: JobSpec, frames: str = "") -> ShotPlan:
+def plan_shot(job: JobSpec, frames: str = "", memory: ShotMemory | None = None) -> ShotPlan:
     """Check a job without computing anything.
 
     Args:
         job: the job.
         frames: frame range that counts instead of the job's own.
+        memory: of the shot before; None = there was none.
 
     Raises:
         ReageError: plate, frames, maps, colourspace or model do not exist or do not fit, the output cannot be what it
@@ -149,7 +143,8 @@ def plan_shot(job: JobSpec, frames: str = "") -> ShotPlan:
     site = load_site()
     job = localise(job, path_rules(site), site.roots)
     source = open_plate(job.plate.path, layer=job.plate.layer or None)
-    space = plan_space(job, source, site)
+    memory = memory or ShotMemory()
+    space = plan_space(job, source, site, memory)
     descriptor = Registry.from_environment().get(job.model.name)
     descriptor.require_weights()
     chosen = _choose_frames(frames or job.frames, source)
@@ -159,7 +154,8 @@ def plan_shot(job: JobSpec, frames: str = "") -> ShotPlan:
         # Now, not after an hour of tracking.
         maps.require_frames(chosen)
         maps.read(chosen[0], source.read(chosen[0]))
-    return ShotPlan(job, source, chosen, space, descriptor, plan_track(job, source, space), site, maps)
+    track = plan_track(job, source, space, load=memory.load_track)
+    return ShotPlan(job, source, chosen, space, descriptor, track, site, maps)
 
 
 def open_shot(
@@ -168,6 +164,7 @@ def open_shot(
     *,
     frames: str = "",
     predictors: PredictorCache | None = None,
+    memory: ShotMemory | None = None,
     overwrite: bool = False,
 ) -> Shot:
     """Open a job for baking; tracks the whole plate where no track holds.
@@ -177,13 +174,15 @@ def open_shot(
         reporter: listener; None = nobody.
         frames: frame range that counts instead of the job's own.
         predictors: where warm networks are kept; None = nowhere.
+        memory: of the shot before; None = there was none.
         overwrite: track again.
 
     Raises:
         ReageError: anything that the job names does not exist or does not fit; FaceError without any face.
     """
     listener = reporter or Silent()
-    plan = plan_shot(job, frames)
+    memory = memory or ShotMemory()
+    plan = plan_shot(job, frames, memory)
     job = plan.job
     # Found out now, not after an hour of tracking: an output that cannot be written, a model that cannot be loaded.
     for folder in output_folders(job.output):
@@ -192,24 +191,32 @@ def open_shot(
     load_predictor = partial((predictors or PredictorCache()).get, plan.descriptor, job, plan.site)
     if overwrite or plan.track.state in {"missing", "stale"}:
         load_predictor()
-    track, track_path = obtain_track(job, plan.source, plan.space, listener, overwrite=overwrite)
+    track, track_path = obtain_track(
+        job, plan.source, plan.space, listener, overwrite=overwrite, load=memory.load_track, plan=plan.track
+    )
     face = track.face(job.face.select)
     _warn_about_ages(job, plan, listener)
-    present = [face.frames[frame] for frame in face.present_frames]
-    canvas = None
-    if present:
-        canvas = plan_canvas(
-            present,
-            framing_from_spec(plan.descriptor.framing),
-            track.plate.pixel_aspect,
-            job.mask,
-            plan.descriptor.canvas_px,
-            plan.descriptor.max_canvas_px,
-        )
+    canvas = memory.about(
+        track, "canvas", (job.face.select, plan.descriptor, job.mask), lambda: _plan_canvas(track, face, plan)
+    )
     filled = replace(job, face=replace(job.face, track=track_path.as_posix()))
     encoding = encoding_of(job, plan.space, face)
     return Shot(
         filled, plan.source, plan.frames, plan.descriptor, load_predictor, encoding, track, face, canvas, plan.maps
+    )
+
+
+def _plan_canvas(track: Track, face: FaceTrack, plan: ShotPlan) -> CanvasPlan | None:
+    present = [face.frames[frame] for frame in face.present_frames]
+    if not present:
+        return None
+    return plan_canvas(
+        present,
+        framing_from_spec(plan.descriptor.framing),
+        track.plate.pixel_aspect,
+        plan.job.mask,
+        plan.descriptor.canvas_px,
+        plan.descriptor.max_canvas_px,
     )
 
 
@@ -229,20 +236,23 @@ def track_job(
     return obtain_track(job, source, space, reporter, path=path, crops=crops, overwrite=overwrite)
 
 
-def plan_space(job: JobSpec, source: PlateSource, site: Site | None = None) -> WorkingSpace:
+def plan_space(
+    job: JobSpec, source: PlateSource, site: Site | None = None, memory: ShotMemory | None = None
+) -> WorkingSpace:
     """The colour space of a job's plate.
 
     Args:
         job: the job.
         source: its plate.
         site: the machine's settings; None = as they are now.
+        memory: of the shot before; None = there was none.
 
     Raises:
-        UsageError: the config or the space does not exist.
+        UsageError: no such config or space.
     """
     name = job.plate.colorspace or ("scene_linear" if source.is_scene_linear else "srgb")
-    config = job.plate.ocio_config or ("" if os.environ.get("OCIO") else (site or load_site()).ocio_config)
-    return WorkingSpace.from_name(name, config or None)
+    config = job.plate.ocio_config or os.environ.get("OCIO") or (site or load_site()).ocio_config
+    return (memory or ShotMemory()).space(name, config)
 
 
 def _choose_frames(text: str, source: PlateSource) -> tuple[int, ...]:

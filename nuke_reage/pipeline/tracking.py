@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,7 +55,13 @@ class TrackPlan:
     state: str
 
 
-def plan_track(job: JobSpec, source: PlateSource, space: WorkingSpace, path: Path | None = None) -> TrackPlan:
+def plan_track(
+    job: JobSpec,
+    source: PlateSource,
+    space: WorkingSpace,
+    path: Path | None = None,
+    load: Callable[[Path], Track] = Track.load,
+) -> TrackPlan:
     """Find out what has to be tracked, without tracking.
 
     Args:
@@ -63,6 +69,7 @@ def plan_track(job: JobSpec, source: PlateSource, space: WorkingSpace, path: Pat
         source: its plate.
         space: the plate's colour space.
         path: trackfile to make; None = the one that the job names, else one beside the output.
+        load: reads a trackfile.
     """
     settings = [job.face.detector, job.face.smoothing, job.face.max_gap, space.name, space.config_name, job.plate.layer]
     files = [f"{frame} {source.fingerprint(frame)}" for frame in source.frames]
@@ -74,7 +81,7 @@ def plan_track(job: JobSpec, source: PlateSource, space: WorkingSpace, path: Pat
     place = path or _beside(job.output.path)
     if not place.exists():
         return TrackPlan(place, fingerprint, "missing")
-    holds = Track.load(place).plate.fingerprint == fingerprint
+    holds = load(place).plate.fingerprint == fingerprint
     return TrackPlan(place, fingerprint, "fresh" if holds else "stale")
 
 
@@ -87,6 +94,8 @@ def obtain_track(
     path: Path | None = None,
     crops: Mapping[int, ManualCrop] | None = None,
     overwrite: bool = False,
+    load: Callable[[Path], Track] = Track.load,
+    plan: TrackPlan | None = None,
 ) -> tuple[Track, Path]:
     """The job's track: read where it holds, made and saved where it does not.
 
@@ -98,6 +107,8 @@ def obtain_track(
         path: as in :func:`plan_track`.
         crops: where the chosen face is, keyed by hand; they are kept when the plate is tracked again.
         overwrite: track again in any case, except a track that the artist has named.
+        load: reads a trackfile.
+        plan: what :func:`plan_track` has just said; None = ask it.
 
     Returns:
         The track and where it lies.
@@ -107,13 +118,13 @@ def obtain_track(
         MediaError: no frame of the plate can be read.
         CancelledError: the reporter asked to stop; nothing is written.
     """
-    plan = plan_track(job, source, space, path)
+    plan = plan or plan_track(job, source, space, path, load)
     if plan.state == "given":
-        track = Track.load(plan.path)
+        track = load(plan.path)
         if track.plate.fingerprint != plan.fingerprint:
             reporter.warn(f"{plan.path} was made from another plate or other settings; it is used as it is.")
         return track, plan.path
-    older = Track.load(plan.path) if plan.state != "missing" else None
+    older = load(plan.path) if plan.state != "missing" else None
     if older is None or plan.state == "stale" or overwrite:
         track = _track(job, source, space, plan.fingerprint, older, reporter)
     elif crops:

@@ -15,9 +15,10 @@ from nuke_reage.core.protocol import ACTIONS, PROTOCOL_VERSION
 from nuke_reage.core.strict import to_dict
 from nuke_reage.media.sequence import open_plate
 from nuke_reage.pipeline.bake import bake
+from nuke_reage.pipeline.memory import ShotMemory
 from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.pipeline.reporting import FrameResult
-from nuke_reage.pipeline.shot import open_shot, track_job
+from nuke_reage.pipeline.shot import Shot, open_shot, track_job
 from nuke_reage.pipeline.trackpath import open_track_path, write_st_maps
 from nuke_reage.worker.stdio import Wire
 
@@ -69,6 +70,7 @@ class Server:
         self._running = ""
         self._ended = False
         self._predictors = PredictorCache()
+        self._memory = ShotMemory()
 
     def run(self) -> None:
         """Serve jobs; returns when the host is done with this worker."""
@@ -175,11 +177,20 @@ class Server:
                 maps = write_st_maps(source, face, job.output.path, (*asked, source.frames[0])[0], reporter)
                 return {"files": [one.as_posix() for one in maps]}
             return {"track": path.as_posix(), "path": to_dict(open_track_path(job, track))}
-        shot = open_shot(job, reporter, frames=frames, predictors=self._predictors)
+        shot = open_shot(job, reporter, frames=frames, predictors=self._predictors, memory=self._memory)
         self._wire.send("accepted", id=submitted["id"], frames=list(shot.frames))
         results = bake(shot, reporter, overwrite=submitted["overwrite"])
         return {
             "frames": [result.to_dict() for result in results],
             "track": shot.job.face.track,
-            "path": to_dict(open_track_path(job, shot.track)),
+            "path": self._path_of(shot),
         }
+
+    def _path_of(self, shot: Shot) -> dict[str, Any]:
+        """The track as the host wants it; of a long shot it takes longer than a frame."""
+        job, source = shot.job, shot.source
+        key = (job.plate, job.face.select, shot.encoding.working_space, source.fingerprint(source.frames[0]))
+        found: dict[str, Any] = self._memory.about(
+            shot.track, "path", key, lambda: to_dict(open_track_path(job, shot.track))
+        )
+        return found

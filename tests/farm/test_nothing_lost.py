@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.soak import Bench, full_disk, kills, mounted, pixels_of, writers
+from benchmarks.soak_worker import worker_kills
 
 pytestmark = pytest.mark.slow
 
@@ -233,3 +234,8 @@ def test_nodes_without_a_network_on_a_read_only_share_of_models(bench, tmp_path)
             said = process.communicate(timeout=300)[1]
             assert process.returncode == 0, said
     bench.check(tmp_path / "out", all_of_them=True)
+
+
+def test_a_worker_that_is_killed_again_and_again_loses_nothing(bench):
+    told = worker_kills(bench, 5, seed=5)
+    assert told["kills"] == 5 and told["frames compared"] >= 2 * COUNT

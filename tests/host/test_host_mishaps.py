@@ -404,3 +404,32 @@ def test_a_damaged_record_is_a_fresh_start(terminal, small_plate):
 def test_submitting_says_what_to_do_instead(terminal, small_plate):
     with pytest.raises(HostError, match="farm"):
         callbacks.submit(terminal.reage(terminal.read(small_plate, 1001, 1001)))
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_once_before_any_frame_costs_nothing(gui, small_plate):
+    node = gui.reage(gui.read(small_plate, 1001, 1003))
+    node["do_track"].execute()
+    gui.app.pump(lambda: "tracking: 1" in str(node["status"].value()))
+    first = gui.worker
+    os.kill(first, signal.SIGKILL)
+    gui.wait()
+    assert node["status"].value() == "tracked, nothing baked" and gui.worker not in (None, first)
+    assert gui.app.messages == []
+
+
+def test_a_worker_that_dies_again_and_again_is_an_error_not_an_endless_loop(gui, small_plate, monkeypatch):
+    from nuke_reage.nuke_host.session import host_session
+
+    host_session().close()
+    host_session.cache_clear()
+    dead = gui.folder / "python"
+    dead.write_text(f"#!/bin/sh\necho >> '{gui.folder / 'starts'}'\nexit 3\n")
+    dead.chmod(0o755)
+    monkeypatch.setenv("REAGE_PYTHON", str(dead))
+    node = gui.reage(gui.read(small_plate, 1001, 1001))
+    status = gui.press(node, "track")
+    assert status.startswith("failed because The worker ended unexpectedly") and len(gui.app.messages) == 1
+    assert (gui.folder / "starts").read_text().count("\n") == 2
+    host_session().close()
+    host_session.cache_clear()
