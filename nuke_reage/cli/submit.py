@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -10,17 +11,17 @@ from typing import Any
 import click
 
 from nuke_reage.cli.console import interruptible, make_progress, show_json, stderr_console
+from nuke_reage.cli.farmlog import FarmLog
 from nuke_reage.cli.options import job_options, make_job
 from nuke_reage.cli.submit_job import JOB_FILE, nuke_farm_job, plate_farm_job
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.job import JobSpec, load_job, save_job
-from nuke_reage.core.site import Site, load_site
+from nuke_reage.core.site import ENGINES, Site, load_site
 from nuke_reage.farm.base import FarmJob, frame_text
 from nuke_reage.farm.shot import NukeScript
 
 __all__ = ["command"]
 
-_ENGINES = ("openjd", "opencue", "deadline", "local")
 _HELP = """Hand a shot to a render farm: track, then bake in chunks, then report.
 
 PLATE, OUT and the flags are those of reage run; a job file stands for all of them.  With a Nuke script the plate is
@@ -33,6 +34,7 @@ reage submit job.json --to deadline -o farm/sh010 --chunk 20 --gpu
 reage submit job.json --to opencue -o farm/sh010
 reage submit job.json --to local -o farm/sh010 --workers 2
 reage submit --nuke shot.nk --node ReAge1 --frames 1001-1050 --to openjd -o bundle
+reage submit --nuke stereo.nk --node ReAge1 --view left --frames 1001-1050 --to openjd -o bundle/left
 
 openjd writes a job bundle.  deadline hands the job over where deadlinecommand is found, opencue where PyOutline is
 installed and CUEBOT_HOSTS is set; else the files are all.  local runs it here.
@@ -42,7 +44,7 @@ installed and CUEBOT_HOSTS is set; else the files are all.  local runs it here.
 @click.command("submit", help=_HELP)
 @click.argument("plate", required=False, default="")
 @click.argument("out", required=False, default="")
-@click.option("--to", "engine", type=click.Choice(_ENGINES), required=True, help="Engine that runs the job.")
+@click.option("--to", "engine", type=click.Choice(ENGINES), default=None, help="Engine that runs the job. Default: the site's.")
 @click.option("-o", "--folder", default="", metavar="FOLDER", help="Where the job's files go; the nodes must see it.")
 @click.option("--frames", default="", metavar="RANGE", help="Frames to bake, as 1001-1050x2. Default: all.")
 @click.option("--chunk", type=click.IntRange(0), default=0, metavar="N", help="Frames a task. Default: the site's.")
@@ -50,6 +52,8 @@ installed and CUEBOT_HOSTS is set; else the files are all.  local runs it here.
 @click.option("--name", default="", metavar="TEXT", help="Name in the farm's queue. Default: after the output.")
 @click.option("--nuke", "script", default="", metavar="FILE.nk", help="Nuke script to export from and to render.")
 @click.option("--node", default="", metavar="NAME", help="ReAge node in the script.")
+@click.option("--view", default="", metavar="NAME", help="View of the script; one job is one view.")
+@click.option("--track-first", is_flag=True, help="With --nuke: the export tracks, and sets the node's face size.")
 @click.option("--write", default="", metavar="NAME", help="Write node to render. Default: all.")
 @click.option("--report/--no-report", default=True, help="Write report.html beside the job's files at the end.")
 @click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Tasks at a time, for local.")
@@ -64,7 +68,7 @@ def command(
     /,
     plate: str,
     out: str,
-    engine: str,
+    engine: str | None,
     folder: str,
     frames: str,
     chunk: int,
@@ -72,6 +76,8 @@ def command(
     name: str,
     script: str,
     node: str,
+    view: str,
+    track_first: bool,
     write: str,
     report: bool,
     workers: int,
@@ -84,13 +90,16 @@ def command(
     if not folder and not dry_run:
         raise UsageError("bad-command-line", "Where should the job's files go?", "Add -o FOLDER.")
     site = load_site()
+    engine = engine or site.farm.engine
     needs: dict[str, Any] = {"name": name, "chunk": chunk, "gpu": gpu, "report": report}
     place = folder or "."
     spec: JobSpec | None = None
     if script:
         if plate or out:
             raise UsageError("bad-command-line", "With --nuke the script names the plate.", "Leave PLATE and OUT away.")
-        farm_job = nuke_farm_job(NukeScript(script, node, "", write), frames, place, site, **needs)
+        farm_job = nuke_farm_job(NukeScript(script, node, "", write, view, track_first), frames, place, site, **needs)
+    elif view or track_first:
+        raise UsageError("bad-command-line", "--view and --track-first belong to a Nuke script.", "Add --nuke FILE.nk.")
     else:
         job = _job(context, plate, out, frames, values)
         farm_job, spec = plate_farm_job(job, place, site, **needs)
@@ -100,7 +109,8 @@ def command(
             save_job(spec, Path(folder) / JOB_FILE)
         facts |= _write(farm_job, engine, folder, site, hand_over=not write_only)
         if engine == "local" and not write_only:
-            facts["results"] = _run_here(farm_job, folder, workers, tuple(part for part in gpus.split(",") if part))
+            shared = tuple(part for part in gpus.split(",") if part)
+            facts["results"] = _run_here(farm_job, folder, workers, shared, as_json=as_json)
     if as_json:
         show_json(facts)
     else:
@@ -137,15 +147,19 @@ def _write(job: FarmJob, engine: str, folder: str, site: Site, *, hand_over: boo
     return {"files": [path.as_posix() for path in files], "ids": ids}
 
 
-def _run_here(job: FarmJob, folder: str, workers: int, gpus: tuple[str, ...]) -> list[dict[str, Any]]:
+def _run_here(
+    job: FarmJob, folder: str, workers: int, gpus: tuple[str, ...], *, as_json: bool
+) -> list[dict[str, Any]]:
     from nuke_reage.farm.local import TaskResult, run_local
 
     total = sum(len(step.tasks()) for step in job.steps)
+    log, done = FarmLog.from_environment(os.environ, stdout_is_taken=as_json), itertools.count(1)
     with interruptible(lambda: None) as stop, make_progress(stderr_console()) as progress:
         bar = progress.add_task("tasks", total=total, note="")
 
         def told(result: TaskResult) -> None:
             note = f"{result.step} {result.frames}"
+            log.progress("tasks", next(done), total)
             progress.update(bar, advance=1, note=note)
             if not result.ok:
                 progress.console.print(f"{note.strip()} failed, see {result.log}", markup=False)

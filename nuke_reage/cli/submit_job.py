@@ -104,7 +104,7 @@ def nuke_farm_job(
     if Path(path).parent == Path(whole(folder)):
         raise UsageError("output-is-input", f"{path} lies in the folder of -o.", "Give -o another folder.")
     return shot_job(
-        name or f"ReAge {Path(path).stem} {script.node}",
+        name or " ".join(filter(None, ("ReAge", Path(path).stem, script.node, script.view))),
         parse_frames(frames),
         ShotFiles(whole(f"{folder}/{JOB_FILE}"), (path,), (whole(folder),), whole(f"{folder}/report.html") * report),
         site.farm,

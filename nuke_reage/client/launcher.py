@@ -1,4 +1,4 @@
-"""Start the worker: the right Python, and an environment without the host's own libraries."""
+"""Start the worker or a command: the right Python, and an environment without the host's own libraries."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nuke_reage.core.errors import WorkerError
 from nuke_reage.core.site import Site
 
-__all__ = ["clean_environment", "find_python", "start_worker"]
+__all__ = ["clean_environment", "find_python", "start_command", "start_worker"]
 
 _HOST_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -72,14 +72,35 @@ def start_worker(site: Site, log: int | None = None) -> subprocess.Popen[bytes]:
     Raises:
         WorkerError: no Python, or it cannot be started.
     """
-    environment = clean_environment(os.environ)
+    return _start(site, ["-m", "nuke_reage.worker"], {}, stdin=subprocess.PIPE, stderr=log)
+
+
+def start_command(site: Site, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start ``reage`` with arguments; its output comes through pipes, and on stderr there are lines of progress.
+
+    Args:
+        site: site settings.
+        arguments: without the program's name.
+
+    Raises:
+        WorkerError: no Python, or it cannot be started.
+    """
+    code = "from nuke_reage.cli.main import main; main()"
+    words = ["-c", code, *arguments]
+    return _start(site, words, {"REAGE_PROGRESS": "openjd"}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def _start(
+    site: Site, arguments: Sequence[str], variables: Mapping[str, str], *, stdin: int, stderr: int | None
+) -> subprocess.Popen[bytes]:
+    environment = {**clean_environment(os.environ), **variables}
     environment["PYTHONPATH"] = str(_ROOT)
     environment["PYTHONUNBUFFERED"] = "1"
-    command = [str(find_python(site)), "-m", "nuke_reage.worker"]
+    command = [str(find_python(site)), *arguments]
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, creationflags=flags
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environment, creationflags=flags
         )
     except OSError as error:
         raise WorkerError(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nuke_reage.core.site import ENGINES
+
 __all__ = ["BUTTONS", "LADDER_SLOTS", "MODES", "NODE_CLASS", "OUTPUTS", "STATE", "Button", "StateKnob"]
 
 NODE_CLASS = "ReAge"
@@ -44,7 +46,7 @@ class StateKnob:
 
     Attributes:
         name: on the node.
-        kind: ``text``, ``file``, ``int``, ``float``, ``rgb`` or ``choice``.
+        kind: ``text``, ``file``, ``int``, ``float``, ``bool``, ``rgb`` or ``choice``.
         label: what the artist reads.
         tooltip: one or two sentences.
         default: of a fresh node.
@@ -107,6 +109,19 @@ STATE: tuple[StateKnob, ...] = (
     StateKnob("ladder_step", "float", "step of ladder", "Years between baked ages.", 10.0, tab="Farm"),
     StateKnob("export_kind", "choice", "export as", "Kind of node for the track.", "Transform",
               choices=("Transform", "Tracker4", "CornerPin2D", "STMap")),
+    StateKnob("farm_engine", "choice", "farm", "Where Submit sends the shot. site: as the site file says.", "site",
+              tab="Farm", choices=("site", *ENGINES)),
+    StateKnob("farm_folder", "file", "job folder", "Where the farm's files go. Empty: reage_farm beside the script.",
+              "", tab="Farm"),
+    StateKnob("farm_chunk", "int", "frames a task", "0: as the site file says.", 0, tab="Farm"),
+    StateKnob("farm_gpu", "bool", "GPU", "Bake on nodes with a GPU only.", False, tab="Farm"),
+    StateKnob("farm_write", "text", "Write to render", "Name of a Write that the farm renders at the end. Empty: all.",
+              "", tab="Farm"),
+    StateKnob("farm_track", "bool", "track in the export",
+              "The farm's export tracks too and sets the face size. Needed where the node is not tracked here.", False,
+              tab="Farm"),
+    StateKnob("farm_dry_run", "bool", "check only", "Submit checks and says what it would do, and sends nothing.",
+              False, tab="Farm"),
     StateKnob("bake_record", "text", "record", "What the layers were made from; the host alone reads it.", "",
               tab="Farm", hidden=True),
 )  # fmt: skip

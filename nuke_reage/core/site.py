@@ -18,9 +18,11 @@ from nuke_reage.core.errors import UsageError
 from nuke_reage.core.pathmap import PathRoot, PathRule, read_path_rules, rules_of_roots
 from nuke_reage.core.strict import from_dict, read_json
 
-__all__ = ["SITE_FILE", "FarmSite", "Site", "load_site", "path_rules", "user_folder"]
+__all__ = ["ENGINES", "SITE_FILE", "FarmSite", "Site", "load_site", "path_rules", "user_folder"]
 
 SITE_FILE = "reage_site.json"
+ENGINES = ("openjd", "opencue", "deadline", "local")
+"""Render engines that ``reage submit`` knows."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class FarmSite:
     """What differs between render farms.
 
     Args:
+        engine: of :data:`ENGINES`, where nobody names one.
         reage: the command ``reage`` on the farm's nodes.
         nuke: the command of Nuke on the farm's nodes.
         bake_script: ``reage_bake.py`` on the farm's nodes; empty = the one of this installation.
@@ -44,6 +47,7 @@ class FarmSite:
         opencue_facility: facility of OpenCue; empty = its default.
     """
 
+    engine: str = "openjd"
     reage: str = "reage"
     nuke: str = "nuke"
     bake_script: str = ""
@@ -60,6 +64,8 @@ class FarmSite:
     opencue_facility: str = ""
 
     def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise UsageError("bad-setting", f"farm.engine is {self.engine!r:.80}.", f"Use {', '.join(ENGINES)}.")
         for name, low, high in (
             ("chunk", 1, 10_000),
             ("priority", 0, 100),

@@ -24,12 +24,16 @@ class NukeScript:
         node: the ReAge node in it.
         rendered: absolute path of the copy that the export saves, with the layers filled in; the render uses it.
         write: Write node to render; empty = all.
+        view: view to export, bake and render; empty = the script has one only.
+        track_first: the export tracks too, which sets the node's face size and luma weights.
     """
 
     path: str
     node: str
     rendered: str
     write: str = ""
+    view: str = ""
+    track_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,10 @@ def shot_job(
     if nuke:
         # Nuke takes a trailing number or range for its own: the frames must not come last.
         script = (site.bake_script or str(_BAKE_SCRIPT), nuke.path, "--job", files.job_file, "--save", nuke.rendered)
-        command = (site.nuke, "-t", *script, "--frames", frame_text(wanted), "--node", nuke.node)
+        what = (*(("--view", nuke.view) if nuke.view else ()), *(("--track",) if nuke.track_first else ()))
+        command = (site.nuke, "-t", *script, f"--frames={frame_text(wanted)}", *what, "--node", nuke.node)
         steps.append(Step("Export", command, limits=limits, tool="nuke"))
-    if track:
+    if track and not (nuke and nuke.track_first):
         steps.append(Step("Track", (site.reage, "track", files.job_file), after(), tool="reage"))
     steps.append(
         Step(
@@ -107,7 +112,8 @@ def shot_job(
     )
     if nuke:
         write = ("-X", nuke.write) if nuke.write else ()
-        command = (site.nuke, "-F", FRAMES, *write, "-x", nuke.rendered)
+        view = ("--view", nuke.view) if nuke.view else ()
+        command = (site.nuke, "-F", FRAMES, *view, *write, "-x", nuke.rendered)
         steps.append(Step("Render", command, after(), wanted, size, only_runs=True, limits=limits, tool="nuke"))
     if files.report:
         words = ("report", files.job_file, "-o", files.report)

@@ -1,4 +1,4 @@
-"""Nuke, as far as ReAge uses it: the only module that imports ``nuke``.
+"""Nuke, as far as ReAge uses it; with :mod:`~nuke_reage.nuke_host.windows` the only module that imports ``nuke``.
 
 Thin: it turns Nuke's loose values into typed ones, its ``RuntimeError`` into errors with a hint, and decides nothing.
 Knobs and nodes are touched on the main thread only; :func:`run_in_main` is the way there.
@@ -17,10 +17,10 @@ from nuke_reage.core.errors import CancelledError, HostError
 
 # fmt: off
 __all__ = [
-    "Node", "Progress", "add_menu", "add_plugin_path", "all_nodes", "ask", "ask_file", "create_node",
-    "current_frame", "dependencies", "execute", "has_gui", "inner_nodes", "is_alive", "is_rendering", "knob_text",
-    "one_undo", "open_script", "register", "root_knobs", "root_values", "run_in_main", "save_script", "script_path",
-    "show_message", "temporary_write", "views", "without_undo",
+    "Node", "add_plugin_path", "all_nodes", "create_node", "current_frame", "dependencies", "execute", "has_gui",
+    "inner_nodes", "is_alive", "is_modified", "is_rendering", "knob_text", "one_undo", "open_script", "register",
+    "root_knobs", "root_values", "run_in_main", "save", "save_script", "script_path", "temporary_write", "views",
+    "without_undo",
 ]
 # fmt: on
 
@@ -121,6 +121,23 @@ def open_script(file: str) -> None:
     nuke.scriptOpen(file)
 
 
+def is_modified() -> bool:
+    """Whether the script has changes that are not on disk."""
+    return bool(nuke.root().modified())
+
+
+def save() -> None:
+    """Save the script under its own name.
+
+    Raises:
+        HostError: it cannot be written.
+    """
+    try:
+        nuke.scriptSave(script_path())
+    except (RuntimeError, OSError) as error:
+        raise HostError("unsaved", f"The script cannot be saved: {error}.", "Save it under another name.") from None
+
+
 def save_script(file: str) -> None:
     """Save the script under another name, over what is there."""
     nuke.scriptSaveAs(file, overwrite=1)
@@ -130,35 +147,6 @@ def add_plugin_path(folder: str) -> None:
     """Put a folder on Nuke's plugin path, unless it is there."""
     if folder not in [str(one) for one in nuke.pluginPath()]:
         nuke.pluginAddPath(folder)
-
-
-def add_menu(name: str, entries: Mapping[str, str]) -> None:
-    """Add a menu to the Nodes menu; entries that it has already are left alone.
-
-    Args:
-        name: of the menu, and of its icon.
-        entries: entry → Python that it runs.
-    """
-    nodes: Any = nuke.menu("Nodes")
-    menu = nodes.findItem(name) or nodes.addMenu(name, icon=f"{name}.png")
-    for entry, script in entries.items():
-        if menu.findItem(entry) is None:
-            menu.addCommand(entry, script)
-
-
-def show_message(text: str) -> None:
-    """Tell the artist in a window."""
-    nuke.message(text)
-
-
-def ask(text: str) -> bool:
-    """Ask the artist yes or no; yes where nobody looks on."""
-    return bool(nuke.ask(text)) if has_gui() else True
-
-
-def ask_file(text: str, pattern: str, *, save: bool = False) -> str:
-    """Ask the artist for a file; empty where none is chosen."""
-    return str(nuke.getFilename(text, pattern, type="save" if save else "open") or "")
 
 
 @contextlib.contextmanager
@@ -254,26 +242,6 @@ def execute(write: Node, first: int, last: int, view: str) -> None:
     finally:
         if proxy:
             root.setProxy(True)
-
-
-class Progress:
-    """Nuke's progress window, with a title; may be used from a thread."""
-
-    def __init__(self, title: str) -> None:
-        self._task: Any = nuke.ProgressTask(title)
-
-    def show(self, percent: int, text: str) -> None:
-        """Show how far it is, 0 to 100, and what is done."""
-        self._task.setProgress(max(0, min(100, percent)))
-        self._task.setMessage(text)
-
-    def cancelled(self) -> bool:
-        """Whether the artist pressed Cancel."""
-        return bool(self._task.isCancelled())
-
-    def close(self) -> None:
-        """Take the window away: Nuke does so when the object goes."""
-        self._task = None
 
 
 def register(node_class: str, calls: Mapping[str, Callable[[Node, str], None]]) -> None:

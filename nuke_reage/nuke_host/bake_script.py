@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--track", action="store_true", help="track here too, which fills in the face's size")
     parser.add_argument("--save", default="", help="where to save the script with the layers filled in")
     parser.add_argument("--json", action="store_true", help="report as JSON on stdout")
-    options = parser.parse_args(list(arguments))
+    options = parser.parse_args(_with_values_joined(arguments))
     try:
         jobs = export_script(
             options.script,
@@ -66,6 +67,15 @@ def main(arguments: Sequence[str]) -> int:
         for job in jobs:
             sys.stdout.write(f"{job['node']} {job['view']}: {job['job']} --frames {job['frames']}\n")
     return 0
+
+
+def _with_values_joined(arguments: Sequence[str]) -> list[str]:
+    """``--frames -5--1`` as ``--frames=-5--1``: argparse would take the range for an option."""
+    words = list(arguments)
+    for index in range(len(words) - 1, 0, -1):
+        if words[index - 1] == "--frames" and re.match(r"-\d", words[index]):
+            words[index - 1 : index + 1] = [f"--frames={words[index]}"]
+    return words
 
 
 def export_script(

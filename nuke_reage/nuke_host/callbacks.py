@@ -10,16 +10,18 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nuke_reage.core import looks
 from nuke_reage.core.errors import HostError, ReageError
 from nuke_reage.core.node import NODE_CLASS
-from nuke_reage.nuke_host import api, bridge, work
+from nuke_reage.nuke_host import api, bridge, windows, work
 from nuke_reage.nuke_host.cache import CacheFolder, clear
 from nuke_reage.nuke_host.looks import apply_look, look_of
 from nuke_reage.nuke_host.record import Record
 from nuke_reage.nuke_host.session import host_session
-from nuke_reage.nuke_host.status import claim_of, error_text, fail, read_record, refresh, write_record
+from nuke_reage.nuke_host.status import claim_of, error_text, fail, read_record, refresh, say, write_record
+from nuke_reage.nuke_host.submission import orders_of, submissions, told
 
 __all__ = [
     "bake",
@@ -41,7 +43,7 @@ __all__ = [
 
 _LOOK_FILES = "*.json"
 Button = Callable[[api.Node], None]
-_BUSY_WORDS = ("tracking:", "baking:", "writing ST maps:", "exporting:", "waiting")
+_BUSY_WORDS = ("tracking:", "baking:", "writing ST maps:", "exporting:", "submitting", "waiting")
 
 
 def _button(press: Button) -> Button:
@@ -67,7 +69,7 @@ def _asking(press: Button) -> Button:
         try:
             press(node)
         except ReageError as error:
-            api.show_message(error_text(error))
+            windows.show_message(error_text(error))
 
     return pressed
 
@@ -102,6 +104,7 @@ def update_frame(node: api.Node) -> None:
 def cancel(node: api.Node) -> None:
     """Stop; finished frames stay."""
     host_session().cancel(work.key_of(node))
+    submissions().cancel(work.key_of(node))
 
 
 @_button
@@ -109,7 +112,7 @@ def clear_cache(node: api.Node) -> None:
     """Delete what this node has exported and baked, unless it belongs to another node."""
     _require_idle(node)
     record = read_record(node)
-    if record.folder and not api.ask(f"Delete everything that {node.name()} has exported and baked?\n{record.folder}"):
+    if record.folder and not windows.ask(f"Delete everything that {node.name()} has exported and baked?\n{record.folder}"):
         return
     clear(record, claim_of(node))
     with api.without_undo():
@@ -137,7 +140,7 @@ def to_tracker(node: api.Node) -> None:
 @_asking
 def load_look(node: api.Node) -> None:
     """Set the adjustments from a look file, all of them and as one step to undo."""
-    file = api.ask_file("Load look", _LOOK_FILES)
+    file = windows.ask_file("Load look", _LOOK_FILES)
     if file:
         apply_look(node, looks.load_look(file))
 
@@ -146,22 +149,28 @@ def load_look(node: api.Node) -> None:
 def save_look(node: api.Node) -> None:
     """Write the adjustments, as they are in the current frame, to a look file."""
     look = look_of(node)
-    file = api.ask_file("Save look", _LOOK_FILES, save=True)
+    file = windows.ask_file("Save look", _LOOK_FILES, save=True)
     if not file:
         return
     place = Path(file if Path(file).suffix else f"{file}.json")
-    if not place.exists() or api.ask(f"{place} is there. Replace it?"):
+    if not place.exists() or windows.ask(f"{place} is there. Replace it?"):
         looks.save_look(look, place)
 
 
 @_button
 def submit(node: api.Node) -> None:
-    """The farm is reached from the command line; the error says how."""
-    raise HostError(
-        "no-farm",
-        "The button cannot submit to a farm yet.",
-        "Save the script, then use the command line: reage submit --nuke SCRIPT --node NODE --to FARM.",
-    )
+    """Save the script and send export, track, bake and render to the farm, beside Nuke."""
+    _require_idle(node)
+    orders = orders_of(node)
+
+    def on_end(reports: list[dict[str, Any]], error: BaseException | None) -> None:
+        if error is not None:
+            work.end_badly(node, error)
+        else:
+            say(node, told(orders, reports, dry_run="--dry-run" in orders[0].arguments))
+
+    say(node, f"submitting: to {orders[0].engine}")
+    submissions().submit(work.key_of(node), orders, lambda text: say(node, text), on_end)
 
 
 def on_create(_node: api.Node, _knob: str = "") -> None:
@@ -218,5 +227,6 @@ def install() -> None:
 
 
 def _require_idle(node: api.Node) -> None:
-    if host_session().is_busy(work.key_of(node)):
+    key = work.key_of(node)
+    if host_session().is_busy(key) or submissions().is_busy(key):
         raise HostError("busy", f"{node.name()} is being worked on.", "Wait, or press Cancel.")

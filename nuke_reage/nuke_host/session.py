@@ -24,7 +24,7 @@ from nuke_reage.client.session import WorkerSession
 from nuke_reage.core.errors import CancelledError, HostError, ReageError, WorkerError
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.site import load_site, user_folder
-from nuke_reage.nuke_host import api
+from nuke_reage.nuke_host import api, windows
 
 __all__ = ["HostSession", "Step", "Task", "host_session"]
 
@@ -161,7 +161,7 @@ class HostSession:
 
     def _run(self, key: str, task: Task) -> None:
         error: BaseException | None = None
-        progress = api.Progress(task.title)
+        progress = windows.Progress(task.title)
         try:
             for index, step in enumerate(task.steps):
                 for report in self._insist(task, step, progress, index):
@@ -174,7 +174,7 @@ class HostSession:
                 self._tasks.pop(key, None)
         api.run_in_main(functools.partial(task.on_end, error))
 
-    def _insist(self, task: Task, step: Step, progress: api.Progress, index: int) -> Iterator[dict[str, Any]]:
+    def _insist(self, task: Task, step: Step, progress: windows.Progress, index: int) -> Iterator[dict[str, Any]]:
         """Run a step; a worker that died is started again, but not after a second death without a frame in between."""
         finished: set[int] = set()
         deaths_in_vain = 0
@@ -188,7 +188,7 @@ class HostSession:
                 if error.slug != "died" or deaths_in_vain > 1:
                     raise
 
-    def _once(self, task: Task, step: Step, progress: api.Progress, index: int, finished: set[int]) -> dict[str, Any]:
+    def _once(self, task: Task, step: Step, progress: windows.Progress, index: int, finished: set[int]) -> dict[str, Any]:
         if task.stop.is_set():
             raise CancelledError("by-user", "Stopped before it began.", "Press the button again.")
         worker = self._started()

@@ -9,7 +9,7 @@ from nuke_reage import __version__
 from nuke_reage.core.errors import ReageError
 from nuke_reage.core.node import NODE_CLASS
 from nuke_reage.core.site import load_site
-from nuke_reage.nuke_host import api
+from nuke_reage.nuke_host import api, windows
 
 __all__ = ["init", "menu", "problems"]
 
@@ -44,7 +44,7 @@ def menu(root: str) -> None:
         _LOG.warning("%s", text)
     if wrong:
         entries["What is wrong"] = f"nuke.message({chr(10).join(wrong)!r})"
-    api.add_menu("ReAge", entries)
+    windows.add_menu("ReAge", entries)
 
 
 def problems(root: str) -> list[str]:

@@ -9,7 +9,7 @@ from nuke_reage.core.errors import CancelledError, ReageError
 from nuke_reage.core.frames import parse_frames
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.node import NODE_CLASS
-from nuke_reage.nuke_host import api
+from nuke_reage.nuke_host import api, windows
 from nuke_reage.nuke_host.bridge import frames_of, job_of, settings_key, text_of
 from nuke_reage.nuke_host.cache import CacheFolder, Claim
 from nuke_reage.nuke_host.plates import SOURCES, input_key
@@ -54,7 +54,7 @@ def fail(node: api.Node, error: ReageError) -> None:
     if not api.has_gui():
         raise error
     if not stopped:
-        api.show_message(error_text(error))
+        windows.show_message(error_text(error))
 
 
 def error_text(error: ReageError) -> str:

@@ -19,7 +19,7 @@ from nuke_reage.nuke_host.record import Record, ViewRecord
 from nuke_reage.nuke_host.session import HostSession, Step, Task
 from nuke_reage.nuke_host.status import claim_of, fail, inputs_key, job_key, read_record, say, write_record
 
-__all__ = ["Prepared", "bake_task", "expect_layers", "export_track_task", "key_of", "prepare", "run", "track_task"]
+__all__ = ["Prepared", "bake_task", "end_badly", "expect_layers", "export_track_task", "key_of", "prepare", "run", "track_task"]
 
 _STMAP = "STMap"
 
@@ -119,7 +119,7 @@ def track_task(node: api.Node, prepared: Prepared) -> Task:
 
     def on_end(error: BaseException | None) -> None:
         if error is not None:
-            _end_badly(node, error)
+            end_badly(node, error)
         elif api.is_alive(node):
             write_record(node, replace(read_record(node), tracked=True, failed=""))
 
@@ -169,7 +169,7 @@ def bake_task(node: api.Node, prepared: Prepared, only: int | None = None) -> Ta
         _show_layers(node, prepared, record)
         write_record(node, record)
         if error is not None:
-            _end_badly(node, error)
+            end_badly(node, error)
 
     frames = () if only is None else (only,)
     steps = tuple(Step(job, view, "bake", frames) for view, job in prepared.jobs.items())
@@ -198,7 +198,7 @@ def export_track_task(node: api.Node, kind: str, view: str, job: JobSpec, cache:
 
     def on_end(error: BaseException | None) -> None:
         if error is not None:
-            _end_badly(node, error)
+            end_badly(node, error)
         elif api.is_alive(node):
             write_record(node, read_record(node))
 
@@ -262,7 +262,12 @@ def _make_st_map(node: api.Node, pattern: str, files: Sequence[str]) -> None:
     warp.setInput(1, read)
 
 
-def _end_badly(node: api.Node, error: BaseException) -> None:
+def end_badly(node: api.Node, error: BaseException) -> None:
+    """Tell how a task ended that did not end well; being stopped is no failure, and a bug is one.
+
+    Raises:
+        ReageError: the error, where nobody looks on.
+    """
     if isinstance(error, ReageError):
         if isinstance(error, CancelledError) and api.is_alive(node):
             write_record(node, replace(read_record(node), failed=""))

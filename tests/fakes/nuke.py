@@ -527,6 +527,11 @@ def scriptSaveAs(filename: str | None = None, overwrite: int = -1) -> None:
     fake_app.modified = False
 
 
+def scriptSave(filename: str | None = None) -> bool:
+    scriptSaveAs(filename or fake_app.root["name"].value())
+    return True
+
+
 def nodeCopy(s: str) -> None:
     fake_app.clipboard = _script.write([one for one in fake_app.root.nodes() if one["selected"].value()])
 

@@ -76,7 +76,7 @@ def test_a_nuke_script_gets_export_and_render_around_it(reage, tmp_path):
     [
         (("{plate}", "{out}", *AGES, "--to", "openjd"), 2, "bad-command-line"),
         (("{plate}", *AGES, "--to", "openjd", "-o", "{farm}"), 2, "bad-command-line"),
-        (("{plate}", "{out}", *AGES, "-o", "{farm}"), 2, "bad-command-line"),
+        (("{plate}", "{out}", *AGES, "--view", "left", "--to", "openjd", "-o", "{farm}"), 2, "bad-command-line"),
         (("{plate}", "{out}", *AGES, "--to", "tractor", "-o", "{farm}"), 2, "bad-command-line"),
         (("{plate}", "{out}", "--source-age", 35, "--to", "openjd", "-o", "{farm}"), 2, "no-age"),
         (("{plate}", "{out}", *AGES, "--to", "openjd", "-o", "{farm}", "--frames", "1-3"), 3, "missing-frame"),

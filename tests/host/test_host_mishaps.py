@@ -401,11 +401,6 @@ def test_a_damaged_record_is_a_fresh_start(terminal, small_plate):
     assert node["status"].value() == "tracked, nothing baked"
 
 
-def test_submitting_says_what_to_do_instead(terminal, small_plate):
-    with pytest.raises(HostError, match="farm"):
-        callbacks.submit(terminal.reage(terminal.read(small_plate, 1001, 1001)))
-
-
 @pytest.mark.slow
 def test_a_worker_that_dies_once_before_any_frame_costs_nothing(gui, small_plate):
     node = gui.reage(gui.read(small_plate, 1001, 1003))

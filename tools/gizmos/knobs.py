@@ -35,7 +35,8 @@ _FIRST = {
     ),
     "Mask": ("mask_dilate", "mask_blur", "mask_gamma", "|decided by the bake"),
     "Model & colour": (),
-    "Farm": ("do_submit", "|", "layers_file", "first_frame", "last_frame", "ladder_first", "ladder_last", "ladder_step",
+    "Farm": ("farm_engine", "farm_folder", "farm_chunk", "farm_gpu", "farm_write", "farm_track", "farm_dry_run",
+             "do_submit", "|", "layers_file", "first_frame", "last_frame", "ladder_first", "ladder_last", "ladder_step",
              "cache_dir", "|"),
 }  # fmt: skip
 _CLOSED = {"region_age"}
