@@ -1,7 +1,7 @@
 """Workers killed at random moments: is a frame ever lost, a file left behind, a process forgotten?
 
-The client asks a real worker for bakes.  The worker is killed with SIGKILL while it starts, while it is greeted, while it
-tracks, infers or writes, and while it waits for the next job; the client starts another and asks again.
+The client asks a real worker for bakes.  The worker is killed with SIGKILL while it starts, is greeted, tracks, infers or
+writes, and while it waits for the next job; the client starts another and asks again.
 """
 
 from __future__ import annotations
@@ -235,4 +235,4 @@ def _children() -> list[int]:
 
 def _belongings() -> tuple[int, int]:
     """How many threads and open files this process has."""
-    return threading.active_count(), len(os.listdir("/proc/self/fd"))
+    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))

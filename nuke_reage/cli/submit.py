@@ -44,7 +44,9 @@ installed and CUEBOT_HOSTS is set; else the files are all.  local runs it here.
 @click.command("submit", help=_HELP)
 @click.argument("plate", required=False, default="")
 @click.argument("out", required=False, default="")
-@click.option("--to", "engine", type=click.Choice(ENGINES), default=None, help="Engine that runs the job. Default: the site's.")
+@click.option(
+    "--to", "engine", type=click.Choice(ENGINES), default=None, help="Engine that runs the job. Default: the site's."
+)
 @click.option("-o", "--folder", default="", metavar="FOLDER", help="Where the job's files go; the nodes must see it.")
 @click.option("--frames", default="", metavar="RANGE", help="Frames to bake, as 1001-1050x2. Default: all.")
 @click.option("--chunk", type=click.IntRange(0), default=0, metavar="N", help="Frames a task. Default: the site's.")
@@ -147,9 +149,7 @@ def _write(job: FarmJob, engine: str, folder: str, site: Site, *, hand_over: boo
     return {"files": [path.as_posix() for path in files], "ids": ids}
 
 
-def _run_here(
-    job: FarmJob, folder: str, workers: int, gpus: tuple[str, ...], *, as_json: bool
-) -> list[dict[str, Any]]:
+def _run_here(job: FarmJob, folder: str, workers: int, gpus: tuple[str, ...], *, as_json: bool) -> list[dict[str, Any]]:
     from nuke_reage.farm.local import TaskResult, run_local
 
     total = sum(len(step.tasks()) for step in job.steps)

@@ -91,7 +91,7 @@ def job_of(node: api.Node, view: str, cache: CacheFolder, frames: Sequence[int])
             continue
         # What acts after the bake stays live on the node; only a comp would want it, and Nuke makes that itself.
         if not one.setting.startswith("adjust."):
-            _put(data, one.setting, _value_of(node, one, frames))
+            _put(data, one.setting, _value_of(node, one, frames, view))
     _fill_colour(data["plate"])
     painted = next(source for source in SOURCES if source.kind == "age")
     # A file that the artist names says more than a wire.
@@ -123,11 +123,14 @@ def settings_key(job: JobSpec, live_age: bool) -> str:
 
 
 def write_layers(node: api.Node, file: str, frames: Sequence[int]) -> None:
-    """Point the node at its layers."""
+    """Point the node at its layers; in frames that are missing in between it shall give the plate."""
     _set(node, "layers_file", file)
     if frames:
         _set(node, "first_frame", min(frames))
         _set(node, "last_frame", max(frames))
+    knob = node.knob("is_baked")
+    if knob is not None:
+        knob.fromScript(_gaps_text(frames))
 
 
 def write_path(node: api.Node, path: TrackPath) -> None:
@@ -162,12 +165,12 @@ def path_from_report(report: Mapping[str, Any]) -> TrackPath:
     return from_dict(TrackPath, report["path"], "path")
 
 
-def _value_of(node: api.Node, one: Knob, frames: Sequence[int]) -> Any:
+def _value_of(node: api.Node, one: Knob, frames: Sequence[int], view: str) -> Any:
     name = one.name
     if one.kind == "age":
-        return to_dict(AgeCurve.from_values(_sampled(node[name], frames)))
+        return to_dict(AgeCurve.from_values(_sampled(node[name], frames, view)))
     if one.kind == "region_ages":
-        return to_dict(_region_ages(node, one, frames))
+        return to_dict(_region_ages(node, one, frames, view))
     if one.parts:
         return {part: float(node[f"{name}_{part}"].value()) for part in one.parts}
     knob: Any = node[name]
@@ -199,16 +202,19 @@ def _fill_colour(plate: dict[str, Any]) -> None:
         plate["ocio_config"] = plate.get("ocio_config") or root["customOCIOConfigPath"]
 
 
-def _sampled(knob: Any, frames: Sequence[int]) -> dict[int, float]:
+def _sampled(knob: Any, frames: Sequence[int], view: str) -> dict[int, float]:
+    """The values of a number in frames; of several views each may have its own."""
+    if len(api.views()) > 1:
+        return {frame: round(float(knob.getValueAt(frame, 0, view)), 6) for frame in frames}
     if not knob.isAnimated() and not knob.hasExpression():
         return dict.fromkeys(frames, round(float(knob.value()), 6))
     return {frame: round(float(knob.valueAt(frame)), 6) for frame in frames}
 
 
-def _region_ages(node: api.Node, one: Knob, frames: Sequence[int]) -> RegionAges:
+def _region_ages(node: api.Node, one: Knob, frames: Sequence[int], view: str) -> RegionAges:
     curves = {}
     for part in one.parts:
-        values = _sampled(node[f"{one.name}_{part}"], frames)
+        values = _sampled(node[f"{one.name}_{part}"], frames, view)
         if any(values.values()):
             curves[part] = OffsetCurve.from_values(values)
     return RegionAges(**curves)
@@ -230,6 +236,16 @@ def _require_slots(ladder: Sequence[float]) -> None:
             f"The node cannot read a ladder of {', '.join(f'{age:g}' for age in ladder)}.",
             "Use even steps of 5 years or a multiple, from 5 to 100, such as 20:80:10.",
         )
+
+
+def _gaps_text(frames: Sequence[int]) -> str:
+    """1 in the frames and 0 between them: keys on both sides of each gap, or a plain 1 where there is none."""
+    there = sorted(set(frames))
+    keys: dict[int, float] = {}
+    for before, after in zip(there, there[1:]):
+        if after > before + 1:
+            keys.update({before: 1.0, before + 1: 0.0, after - 1: 0.0, after: 1.0})
+    return curve_text(keys) if keys else "1"
 
 
 def _put(data: dict[str, Any], setting: str, value: Any) -> None:

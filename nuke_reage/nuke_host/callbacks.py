@@ -112,7 +112,9 @@ def clear_cache(node: api.Node) -> None:
     """Delete what this node has exported and baked, unless it belongs to another node."""
     _require_idle(node)
     record = read_record(node)
-    if record.folder and not windows.ask(f"Delete everything that {node.name()} has exported and baked?\n{record.folder}"):
+    if record.folder and not windows.ask(
+        f"Delete everything that {node.name()} has exported and baked?\n{record.folder}"
+    ):
         return
     clear(record, claim_of(node))
     with api.without_undo():

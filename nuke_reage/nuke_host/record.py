@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from nuke_reage.core.errors import ReageError
+from nuke_reage.core.frames import format_frames
 from nuke_reage.core.strict import from_dict, read_json, to_dict
 
 __all__ = ["NOTHING_BAKED", "Record", "ViewRecord", "clock", "parse_record", "record_text", "status_text"]
 
 NOTHING_BAKED = "nothing baked"
+# Of the line, in characters: what the panel shows of the frames.
+_MOST_WORDS = 60
 
 
 @dataclass(frozen=True)
@@ -100,17 +104,20 @@ def record_text(record: Record) -> str:
     return json.dumps(to_dict(record), separators=(",", ":"))
 
 
-def status_text(record: Record, done: int, asked: int) -> str:
+def status_text(record: Record, baked: Sequence[int], asked: int) -> str:
     """The status line.
 
     Args:
         record: of the node.
-        done: frames that are baked.
-        asked: frames that were asked for.
+        baked: frames that are baked, in every view.
+        asked: how many frames were asked for.
 
-    >>> status_text(Record(), 0, 0)
+    >>> status_text(Record(), [], 0)
     'nothing baked'
+    >>> status_text(Record(), [1005, 1090], 100)
+    '2 of 100 frames (1005,1090)'
     """
+    done = len(baked)
     if record.failed:
         begun = f" ({done} of {asked} frames are baked)" if done else ""
         return f"failed because {record.failed}{begun}"
@@ -119,4 +126,6 @@ def status_text(record: Record, done: int, asked: int) -> str:
     if record.stale_since:
         return f"stale since {record.stale_since}: {record.stale_reason}"
     faceless = f", {record.without_face} without a face" if record.without_face else ""
-    return f"{done} of {asked} frames{faceless}"
+    which = format_frames(baked)
+    shown = which if len(which) <= _MOST_WORDS else f"{which[:_MOST_WORDS].rpartition(',')[0]},..."
+    return f"{done} of {asked} frames{faceless if done == asked else f' ({shown}){faceless}'}"

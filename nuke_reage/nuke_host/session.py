@@ -188,7 +188,9 @@ class HostSession:
                 if error.slug != "died" or deaths_in_vain > 1:
                     raise
 
-    def _once(self, task: Task, step: Step, progress: windows.Progress, index: int, finished: set[int]) -> dict[str, Any]:
+    def _once(
+        self, task: Task, step: Step, progress: windows.Progress, index: int, finished: set[int]
+    ) -> dict[str, Any]:
         if task.stop.is_set():
             raise CancelledError("by-user", "Stopped before it began.", "Press the button again.")
         worker = self._started()

@@ -26,12 +26,13 @@ def read_record(node: api.Node) -> Record:
 def write_record(node: api.Node, record: Record) -> None:
     """Write the record and the status line that follows from it; no step to undo."""
     asked = set(_frames(record.frames))
-    done = [len(asked & set(_frames(one.done))) for one in record.views]
+    done = [asked & set(_frames(one.done)) for one in record.views]
+    baked = set.intersection(*done) if done else set()
     with api.without_undo():
         knob = node.knob("bake_record")
         if knob is not None:
             knob.setValue(record_text(record))
-        _set_status(node, status_text(record, min(done, default=0), len(asked)))
+        _set_status(node, status_text(record, sorted(baked), len(asked)))
 
 
 def say(node: api.Node, text: str) -> None:

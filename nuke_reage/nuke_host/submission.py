@@ -176,9 +176,7 @@ class Submissions:
                 if stop.is_set():
                     raise CancelledError("by-user", "Stopped before it began.", "Press the button again.")
                 heard(f"to {order.engine}", 0)
-                reports.append(
-                    run_command(site, order.arguments, heard, lambda: stop.is_set() or progress.cancelled())
-                )
+                reports.append(run_command(site, order.arguments, heard, lambda: stop.is_set() or progress.cancelled()))
         except Exception as caught:
             error = caught
         finally:

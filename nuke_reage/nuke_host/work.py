@@ -19,7 +19,17 @@ from nuke_reage.nuke_host.record import Record, ViewRecord
 from nuke_reage.nuke_host.session import HostSession, Step, Task
 from nuke_reage.nuke_host.status import claim_of, fail, inputs_key, job_key, read_record, say, write_record
 
-__all__ = ["Prepared", "bake_task", "end_badly", "expect_layers", "export_track_task", "key_of", "prepare", "run", "track_task"]
+__all__ = [
+    "Prepared",
+    "bake_task",
+    "end_badly",
+    "expect_layers",
+    "export_track_task",
+    "key_of",
+    "prepare",
+    "run",
+    "track_task",
+]
 
 _STMAP = "STMap"
 

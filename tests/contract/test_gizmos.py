@@ -94,6 +94,8 @@ def test_a_knob_of_the_nodes_own_is_as_the_table_says(one):
     assert (knob.type_number, knob.options["l"], knob.options["t"]) == (TYPES[one.kind], one.label, one.tooltip)
     assert knob.options.get("M", ()) == one.choices and ("+INVISIBLE" in knob.flags) == one.hidden
     value = values.get(one.name, "")
+    if one.kind == "bool":
+        value = {"true": True, "false": False}[value]
     assert (number(value) if one.kind in {"float", "int", "rgb"} else value) == one.default
 
 
@@ -123,7 +125,7 @@ def test_every_knob_after_the_bake_drives_a_node():
         driven = {knob for knob in panel(name) if re.search(rf"parent\.{knob}\b", inside)}
         expected = {one for row in KNOBS if row.setting.startswith("adjust.") for one in row.node_knobs} | APPLY_STATE
         if name == "ReAge":
-            expected |= {"mode", "target_age", "layers_file", "first_frame", "last_frame"}
+            expected |= {"mode", "target_age", "layers_file", "first_frame", "last_frame", "is_baked"}
             expected |= {"ladder_first", "ladder_last", "ladder_step"}
         assert driven == expected
 

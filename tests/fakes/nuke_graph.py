@@ -205,7 +205,8 @@ def _re_aged(node: Any, plate: Any, frame: int, view: str) -> Any:
     import OpenImageIO as oiio
 
     file = node["layers_file"].value()
-    if not file or not node["first_frame"].value() <= frame <= node["last_frame"].value():
+    inside = node["first_frame"].value() <= frame <= node["last_frame"].value()
+    if not file or not inside or node["is_baked"].valueAt(frame) <= 0.999:
         return plate
     path = _file(file, frame, view)
     out = plate.copy()

@@ -53,6 +53,8 @@ class Knob:
         self._choices = choices
         self._values = self._spread(default)
         self._curves: list[dict[float, float]] = [{} for _ in range(self.size)]
+        # What Nuke's panel does: another value in a view.
+        self.fake_split: dict[str | None, float] = {}
         self._expressions = [""] * self.size
         self._flags = 0
 
@@ -122,7 +124,7 @@ class Knob:
         return low if right == left else low + (frame - left) / (right - left) * (high - low)
 
     def getValueAt(self, frame: float, index: int = 0, view: str | None = None) -> Any:
-        return self.valueAt(frame, index)
+        return self.fake_split.get(view, self.valueAt(frame, index))
 
     def value(self, index: int | None = None) -> Any:
         found = [self.valueAt(self._now(), one) for one in range(self.size)]

@@ -59,7 +59,9 @@ def test_cancel_keeps_what_is_finished_and_is_no_failure(gui, small_plate):
     node["do_cancel"].execute()
     gui.wait()
     status = node["status"].value()
-    assert status in {"1 of 3 frames", "2 of 3 frames", "3 of 3 frames"} and len(gui.app.messages) == 1
+    assert (
+        status in {"1 of 3 frames (1001)", "2 of 3 frames (1001-1002)", "3 of 3 frames"} and len(gui.app.messages) == 1
+    )
     assert gui.press(node, "bake") == "3 of 3 frames"
     # The window's own Cancel.
     node["target_age"].setValue(30)
@@ -428,3 +430,48 @@ def test_a_worker_that_dies_again_and_again_is_an_error_not_an_endless_loop(gui,
     assert (gui.folder / "starts").read_text().count("\n") == 2
     host_session().close()
     host_session.cache_clear()
+
+
+@pytest.mark.slow
+def test_between_scattered_frames_the_plate_goes_through_without_an_error(gui, small_plate, shots):
+    from nuke_files import pixels
+
+    node = gui.reage(gui.read(small_plate, 1001, 1003))
+    for frame, status in ((1001, "1 of 3 frames (1001)"), (1003, "2 of 3 frames (1001,1003)")):
+        gui.app.frame = frame
+        assert gui.press(node, "update_frame") == status
+    assert [node["is_baked"].valueAt(frame) for frame in (1001, 1002, 1003)] == [1, 0, 1]
+    comp = gui.folder / "comp.%04d.exr"
+    write = gui.nuke.nodes.Write(inputs=[node], file=comp.as_posix(), file_type="exr", raw=True)
+    gui.nuke.execute(write, 1001, 1003)
+    changed = [np.abs(pixels(str(comp) % f) - pixels(small_plate % f)).max() for f in (1001, 1002, 1003)]
+    assert changed[1] == 0 and min(changed[0], changed[2]) > 0.005
+    gui.app.frame = 1002
+    assert gui.press(node, "update_frame") == "3 of 3 frames"
+    assert not node["is_baked"].isAnimated() and node["is_baked"].value() == 1
+
+
+def test_each_view_has_its_own_ages(terminal, small_plate):
+    from nuke_reage.nuke_host import bridge
+    from nuke_reage.nuke_host.cache import CacheFolder
+
+    terminal.app.views = ["left", "right"]
+    node = terminal.reage(terminal.read(small_plate, 1001, 1003))
+    node["target_age"].fake_split["right"] = 71.0
+    node["region_age_jaw"].fake_split["right"] = 4.0
+    left, right = (bridge.job_of(node, view, CacheFolder(terminal.folder), (1001, 1003)) for view in ("left", "right"))
+    assert (left.target_age.at(1003), right.target_age.at(1003)) == (75.0, 71.0)
+    assert (left.region_age.at(1001), right.region_age.at(1001)) == ({}, {"jaw": 4.0})
+
+
+def test_negative_frames_are_exported_however_they_are_written(terminal, small_plate, capsys):
+    import json
+
+    from nuke_reage.nuke_host import bake_script
+
+    terminal.reage(terminal.nuke.nodes.Constant(first=-5, last=3))
+    terminal.nuke.scriptSaveAs(str(terminal.folder / "a.nk"))
+    for words in (["--frames", "-5--4"], ["--frames=-5--4"]):
+        assert bake_script.main([str(terminal.folder / "a.nk"), *words, "--json"]) == 0
+        (job,) = json.loads(capsys.readouterr().out)["jobs"]
+        assert job["frames"] == "-5--4"

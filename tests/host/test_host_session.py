@@ -78,13 +78,15 @@ def test_track_bake_change_bake_save_reload_render(gui, small_plate, shots):
 def test_update_frame_bakes_the_frame_in_view_only(gui, small_plate):
     node = gui.reage(gui.read(small_plate, 1001, 1003))
     gui.app.frame = 1002
-    assert gui.press(node, "update_frame") == "1 of 3 frames"
+    assert gui.press(node, "update_frame") == "1 of 3 frames (1002)"
     baked = sorted(one.name for one in gui.folder.rglob("layers.*.exr"))
     assert baked == ["layers.1002.exr"]
     assert gui.worker is not None
     first = gui.worker
     gui.app.frame = 1003
-    assert gui.press(node, "update_frame") == "2 of 3 frames" and gui.worker == first, "the worker stays warm"
+    assert gui.press(node, "update_frame") == "2 of 3 frames (1002-1003)" and gui.worker == first, (
+        "the worker stays warm"
+    )
     node["target_age"].setValue(20)
     gui.press(node, "update_frame")
     assert node["status"].value().startswith("stale since"), "the other frame does not fit"

@@ -95,7 +95,7 @@ def test_a_submission_can_be_stopped(gui, small_plate, monkeypatch):
     monkeypatch.setenv("REAGE_PYTHON", str(slow))
     node = a_node(gui, small_plate)
     node["do_submit"].execute()
-    gui.app.pump(lambda: (gui.folder / "begun").exists())
+    gui.app.pump((gui.folder / "begun").exists)
     node["do_cancel"].execute()
     assert press_is_over(gui, node)
     assert node["status"].value() == "tracked, nothing baked" and gui.app.messages == []

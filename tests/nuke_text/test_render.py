@@ -134,6 +134,14 @@ def test_before_a_bake_and_beyond_its_frames_the_plate_goes_through(bakes, knobs
             assert all(not image.channels[f"rgba.{name}"].any() for name in ("red", "green", "blue", "alpha"))
 
 
+def test_between_baked_frames_the_plate_goes_through_and_no_file_is_asked_for(bakes):
+    made = bakes("inside", 1.0)
+    for is_baked, frame in ((0.0, 1002), (0.5, 1001)):
+        image = reage(made, frame=frame, last_frame=1005, is_baked=is_baked)
+        assert np.array_equal(rgb_of(image), rgb_of(made.plate))
+    assert not np.array_equal(rgb_of(reage(made, last_frame=1005, is_baked=1.0)), rgb_of(made.plate))
+
+
 def test_a_frame_that_is_missing_within_the_bake_is_an_error(bakes):
     with pytest.raises(FileNotFoundError, match=r"bake\.1002\.exr"):
         reage(bakes("inside", 1.0), frame=1002, last_frame=1005)

@@ -23,7 +23,10 @@ LADDER_LAYERS = {f"reage_delta_{ladder_part(age).removeprefix('ladder_')}": RGB 
 _PLATE, _FILE, _LADDER, _DELTA, _MASK = 0, -2, -4, -1, 1
 _GRID = LADDER_SLOTS[1] - LADDER_SLOTS[0]
 _DILATE_PX = "fabs(parent.mask_dilate*parent.face_size)"
-_BAKED = "[string length [value parent.layers_file]] > 0 && frame >= parent.first_frame && frame <= parent.last_frame"
+_BAKED = (
+    "[string length [value parent.layers_file]] > 0 && frame >= parent.first_frame && frame <= parent.last_frame"
+    " && parent.is_baked > 0.999"
+)
 # The target age within the ladder, in steps from its youngest.
 _STEPS = (
     "((max(parent.ladder_first, min(parent.ladder_last, parent.target_age)) - parent.ladder_first)"

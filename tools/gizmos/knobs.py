@@ -36,8 +36,8 @@ _FIRST = {
     "Mask": ("mask_dilate", "mask_blur", "mask_gamma", "|decided by the bake"),
     "Model & colour": (),
     "Farm": ("farm_engine", "farm_folder", "farm_chunk", "farm_gpu", "farm_write", "farm_track", "farm_dry_run",
-             "do_submit", "|", "layers_file", "first_frame", "last_frame", "ladder_first", "ladder_last", "ladder_step",
-             "cache_dir", "|"),
+             "do_submit", "|", "layers_file", "first_frame", "last_frame", "is_baked", "ladder_first", "ladder_last",
+             "ladder_step", "cache_dir", "|"),
 }  # fmt: skip
 _CLOSED = {"region_age"}
 _SAME_LINE = {"do_bake", "do_update_frame", "do_cancel", "do_clear_cache", "do_to_tracker", "do_save_look"}
@@ -101,7 +101,7 @@ def _row(one: Row) -> Iterator[UserKnob]:
         yield UserKnob(22, one.knob, one.label, one.tooltip, command=command, flags=(flag,))
     elif isinstance(one, StateKnob):
         flags = ("+INVISIBLE",) if one.hidden else ()
-        limits = (0.0, 2000.0) if one.name == "face_size" else None
+        limits = {"face_size": (0.0, 2000.0), "is_baked": (0.0, 1.0)}.get(one.name)
         value = tuple(one.default) if isinstance(one.default, tuple) else one.default
         yield UserKnob(
             _TYPES[one.kind],
