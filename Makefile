@@ -53,6 +53,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks shot --size 2k
 	$(BIN)/python -m benchmarks shot --size uhd --face 1200
 	$(BIN)/python -m benchmarks worker
+	$(BIN)/python -m benchmarks update
 
 clean:
 	rm -rf $(VENV) build dist site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,7 +1,7 @@
 """Workers killed at random moments: is a frame ever lost, a file left behind, a process forgotten?
 
-The client asks a real worker for bakes.  The worker is killed with SIGKILL while it starts, is greeted, tracks, infers or
-writes, and while it waits for the next job; the client starts another and asks again.
+The client asks a real worker for bakes.  The worker is killed with SIGKILL while it starts, is greeted, tracks, infers
+or writes, and while it waits for the next job; the client starts another and asks again.
 """
 
 from __future__ import annotations

@@ -133,12 +133,18 @@ def write_layers(node: api.Node, file: str, frames: Sequence[int]) -> None:
         knob.fromScript(_gaps_text(frames))
 
 
-def write_path(node: api.Node, path: TrackPath) -> None:
-    """Fill in what the node's arithmetic needs to know of the track: face size in each frame, luma weights."""
+def write_path(node: api.Node, report: Mapping[str, Any]) -> None:
+    """Fill in what the node's arithmetic needs to know of the track: face size in each frame, luma weights.
+
+    Args:
+        node: the ReAge node.
+        report: of the worker.  The rest of the track in it is not looked at: this is done after each frame.
+    """
+    path = report["path"]
     knob = node.knob("face_size")
-    if knob is not None and path.steps:
-        knob.fromScript(curve_text({one.frame: one.face_size_px for one in path.steps}))
-    _set(node, "luma_weights", list(path.luma_weights))
+    if knob is not None and path["steps"]:
+        knob.fromScript(curve_text({int(one["frame"]): float(one["face_size_px"]) for one in path["steps"]}))
+    _set(node, "luma_weights", [float(one) for one in path["luma_weights"]])
 
 
 def write_ladder(node: api.Node, ages: Sequence[float]) -> None:

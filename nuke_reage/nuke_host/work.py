@@ -125,7 +125,7 @@ def track_task(node: api.Node, prepared: Prepared) -> Task:
     def on_step(step: Step, report: dict[str, Any]) -> None:
         if api.is_alive(node) and step.view == next(iter(prepared.jobs)):
             with api.without_undo():
-                bridge.write_path(node, bridge.path_from_report(report))
+                bridge.write_path(node, report)
 
     def on_end(error: BaseException | None) -> None:
         if error is not None:
@@ -156,7 +156,7 @@ def bake_task(node: api.Node, prepared: Prepared, only: int | None = None) -> Ta
     def on_step(step: Step, report: dict[str, Any]) -> None:
         if api.is_alive(node) and step.view == next(iter(prepared.jobs)):
             with api.without_undo():
-                bridge.write_path(node, bridge.path_from_report(report))
+                bridge.write_path(node, report)
 
     def on_end(error: BaseException | None) -> None:
         if not api.is_alive(node):
