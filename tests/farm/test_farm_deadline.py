@@ -60,7 +60,7 @@ StartupDirectory=
 EXPORT_PLUGIN = """\
 Executable=/opt/Nuke 16/Nuke16.0
 Arguments=-t /opt/reage/reage_bake.py "/shows/sh 010.nk" --job /shows/farm/job.json \
---save "/shows/farm/sh 010.nk" --frames 1001-1020 --node ReAge1
+--save "/shows/farm/sh 010.nk" --frames=1001-1020 --node ReAge1
 Shell=default
 ShellExecute=False
 SingleFramesOnly=False
