@@ -14,14 +14,14 @@ from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.face_mask import face_mask
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
+from nuke_reage.imaging.lines import SHADE_OF_SKIN, line_shading
+from nuke_reage.imaging.mesh import FaceMesh
 from nuke_reage.imaging.protect import protect_mattes
 from nuke_reage.imaging.regions import region_mattes, region_weights
+from nuke_reage.imaging.relief import Relief
 from nuke_reage.imaging.sampling import warp
 from nuke_reage.imaging.skin import skin_matte
-from nuke_reage.training.anatomy import face_parts
-from nuke_reage.training.mesh import FaceMesh
 from nuke_reage.training.portraits import crop_face
-from nuke_reage.training.relief import Relief, fit_light
 
 __all__ = ["display_curve_svg", "lines_picture", "main", "mattes_picture"]
 
@@ -85,11 +85,10 @@ def lines_picture() -> npt.NDArray[np.float32]:
     if crop is None:
         raise LookupError("the astronaut's face was not found")
     mesh = FaceMesh(crop.landmarks / np.float32(2 * _TILE), 2 * _TILE)
-    relief, to_face = Relief(mesh), mesh.to_face(crop.landmarks)
-    skin = face_parts(crop.landmarks, 2 * _TILE).skin
-    change = relief.log_change(to_face, fit_light(crop.rgb, skin, crop.landmarks), 25.0, 80.0) * skin
-    height = np.clip(0.5 + 0.3 * relief.height(25.0, 80.0), 0, 1)
-    lined = np.clip(crop.rgb * np.exp(change)[..., None], 0, 1)
+    lines = line_shading(crop.rgb, crop.landmarks, 2 * _TILE, 25.0, 80.0)
+    height = np.clip(0.5 + 0.3 * Relief(mesh).height(25.0, 80.0), 0, 1)
+    curve = DisplayCurve()
+    lined = curve.encode(curve.decode(crop.rgb) * np.exp(lines[..., None] * SHADE_OF_SKIN))
     around = (slice(int(0.45 * _TILE), int(1.65 * _TILE)), slice(int(0.4 * _TILE), int(1.6 * _TILE)))
     return np.hstack([picture[around] for picture in (crop.rgb, np.repeat(height[..., None], 3, 2), lined)])
 

@@ -49,6 +49,17 @@ BAKE_KNOBS: tuple[Knob, ...] = (
         tab="Model & colour",
     ),
     Knob(
+        "lines",
+        "model.lines",
+        "lines",
+        "Gain on the lines of age that are drawn on the tracked face; models that draw their own have none of it.",
+        "float",
+        1.0,
+        0,
+        3,
+        tab="Model & colour",
+    ),
+    Knob(
         "input_colorspace",
         "plate.colorspace",
         "input colourspace",

@@ -116,6 +116,7 @@ class ModelSettings:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         backend: ``auto``, ``torch``, ``openvino`` or ``onnxruntime``.
         tiling: ``single`` = one pass over the face; ``windows`` = the published nine windows, slow, as reference.
+        lines: gain on the lines of age that are drawn on the tracked mesh for models that ask for it, 0 to 3.
     """
 
     name: str = "fran-lite"
@@ -123,10 +124,12 @@ class ModelSettings:
     device: str = "auto"
     backend: str = "auto"
     tiling: str = "single"
+    lines: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("precision", "device", "backend", "tiling"):
             _choose(name, getattr(self, name))
+        _within("lines", self.lines, 0.0, 3.0)
 
 
 @dataclass(frozen=True)

@@ -197,32 +197,38 @@ class NetworkEncoding:
         """
         return self.delta_maker(plate_rgb)(encoded_delta)
 
-    def delta_maker(self, plate_rgb: Any) -> Callable[[Any], FloatArray]:
+    def delta_maker(self, plate_rgb: Any) -> Callable[..., FloatArray]:
         """:meth:`delta` for many changes of one picture, which is encoded once.
 
         Args:
             plate_rgb: as in :meth:`delta`.
 
         Returns:
-            A function of ``encoded_delta``.
+            A function of ``encoded_delta``, and of what shades the changed picture: (H, W, 3) factors on its linear
+            Rec.709 light, None = nothing.
         """
         plate = require_rgb(plate_rgb, "plate_rgb")
         pixels = plate.reshape(-1, 3)
         known: dict[int, tuple[FloatArray, Any, FloatArray]] = {}
 
-        def delta(encoded_delta: Any) -> FloatArray:
+        def delta(encoded_delta: Any, shading: Any = None) -> FloatArray:
             change = require_rgb(encoded_delta, "encoded_delta")
             require_same_size(change, "encoded_delta", plate.shape)
             changes, result = change.reshape(-1, 3), np.zeros_like(plate)
+            factors = None
+            if shading is not None:
+                require_same_size(require_rgb(shading, "shading"), "shading", plate.shape)
+                factors = shading.reshape(-1, 3)
             flat = result.reshape(-1, 3)
             for part in _chunks(len(pixels)):
-                if not changes[part].any():
+                factor = None if factors is None else factors[part]
+                if not changes[part].any() and (factor is None or (factor == 1).all()):
                     continue
                 with np.errstate(invalid="ignore", over="ignore"):
                     if part.start not in known:
                         light, broken = self._light(pixels[part])
                         known[part.start] = light, broken, self.curve.encode(light)
-                    added = self._added(*known[part.start], changes[part])
+                    added = self._added(*known[part.start], changes[part], factor)
                 sound = np.isfinite(added)
                 if not sound.all():
                     added[~sound.all(axis=1)] = 0
@@ -242,19 +248,25 @@ class NetworkEncoding:
             light *= self._gains
         return light, broken
 
-    def _added(self, light: FloatArray, broken: Any, encoded: FloatArray, changes: FloatArray) -> FloatArray:
+    def _added(
+        self, light: FloatArray, broken: Any, encoded: FloatArray, changes: FloatArray, factors: FloatArray | None
+    ) -> FloatArray:
         moved = self.curve.decode(encoded + changes)
+        is_changed = changes != 0
+        if factors is not None:
+            moved = moved * factors
+            is_changed |= factors != 1
         if self._inverse is not None:
             added = moved - light
             # Exact: there and back through the curve a value comes out within a rounding of itself, not as itself.
-            added *= changes != 0
+            added *= is_changed
             added = _transform(added, self._inverse)
         else:
             # Both go through the inverse, so that values which a log or display space cannot hold cancel out.
             space = self.working_space
             added = space.from_linear_rec709((moved / self._gains)[None])[0]
             added -= space.from_linear_rec709((light / self._gains)[None])[0]
-            added[(changes == 0).all(axis=1)] = 0
+            added[~is_changed.any(axis=1)] = 0
         if broken is not None:
             added[broken] = 0
         return np.asarray(added, dtype=np.float32)

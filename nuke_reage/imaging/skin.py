@@ -52,16 +52,16 @@ _GUIDE_RADIUS = 0.022
 _GUIDE_EPSILON = 0.03**2
 
 
-def skin_matte(encoded: Any, landmarks: npt.ArrayLike) -> FloatArray:
+def skin_matte(encoded: Any, landmarks: npt.ArrayLike, *, features: bool = True) -> FloatArray:
     """Rate each pixel of a face as skin.
 
     Args:
         encoded: (H, W, 3) display-like picture of square pixels, 0..1 for ordinary light, unbounded, finite.
         landmarks: (468, 2) or (468, 3) pixels of that picture.
+        features: count eyes, brows, lips and mouth as skin too, whatever their colour.
 
     Returns:
-        (H, W) float32, 0..1: 1 on skin, eyes, brows, lips and mouth; 0 on what has another colour.  Beyond the face it
-        means little.
+        (H, W) float32, 0..1: 1 on skin, 0 on what has another colour.  Beyond the face it means little.
 
     Raises:
         ValueError: wrong shapes, landmarks that are not finite or without any extent.
@@ -75,7 +75,9 @@ def skin_matte(encoded: Any, landmarks: npt.ArrayLike) -> FloatArray:
     scale = np.array(small_size) / (width, height)
     placed = points * scale
     unit_px = face_size_px(placed)
-    rating = np.maximum(_rated(small, placed), _filled(_FEATURES, placed, small.shape[:2], 0.012 * unit_px))
+    rating = _rated(small, placed)
+    if features:
+        rating = np.maximum(rating, _filled(_FEATURES, placed, small.shape[:2], 0.012 * unit_px))
     slope, offset = _guided(small, rating, max(1, round(_GUIDE_RADIUS * unit_px)))
     full = (width, height)
     slope = np.asarray(cv2.resize(slope, full, interpolation=cv2.INTER_LINEAR), np.float32)

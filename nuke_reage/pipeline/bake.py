@@ -146,7 +146,7 @@ def _infer(shot: Shot, loaded: _Loaded) -> tuple[FrameLayers | None, float]:
         network,
         shot.encoding,
         shot.job.mask,
-        shot.job.model.tiling,
+        shot.job.model,
         loaded.extras,
     )
     return layers, network.seconds

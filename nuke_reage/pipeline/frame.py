@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nuke_reage.core.settings import AgeMapSettings, MaskSettings
+from nuke_reage.core.settings import AgeMapSettings, MaskSettings, ModelSettings
 from nuke_reage.faces.canonical import crop_frame
 from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.encoding import NetworkEncoding
 from nuke_reage.imaging.face_mask import face_mask, face_size_px, mask_window
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
+from nuke_reage.imaging.lines import SHADE_OF_SKIN, line_shading
 from nuke_reage.imaging.protect import protect_mattes
 from nuke_reage.imaging.regions import region_mattes, region_weights
 from nuke_reage.imaging.sampling import warp_back
@@ -103,6 +104,9 @@ class FrameExtras:
 
 
 NOTHING_MORE = FrameExtras()
+DEFAULT_MODEL = ModelSettings()
+# Finer than the canvas of a small network: lines are to be as sharp as the plate.
+_LINES_PX = 1024
 
 
 def reage_frame(
@@ -114,12 +118,12 @@ def reage_frame(
     predictor: Predictor,
     encoding: NetworkEncoding,
     mask: MaskSettings,
-    tiling: str = "single",
+    model: ModelSettings = DEFAULT_MODEL,
     extras: FrameExtras = NOTHING_MORE,
 ) -> FrameLayers | None:
     """Re-age a face in one frame, and to the ages of ``extras.ladder``; see :func:`reage_ladder`."""
     ages = [target_age_years, *(age for age in extras.ladder if age != target_age_years)]
-    steps = reage_ladder(plate, face, plan, source_age_years, ages, predictor, encoding, mask, tiling, extras)
+    steps = reage_ladder(plate, face, plan, source_age_years, ages, predictor, encoding, mask, model, extras)
     first = next(steps)
     if first is None or not extras.ladder:
         return first
@@ -138,7 +142,7 @@ def reage_ladder(
     predictor: Predictor,
     encoding: NetworkEncoding,
     mask: MaskSettings,
-    tiling: str = "single",
+    model: ModelSettings = DEFAULT_MODEL,
     extras: FrameExtras = NOTHING_MORE,
 ) -> Iterator[FrameLayers | None]:
     """Re-age a face in one frame to a row of ages; what does not depend on the age is done once.
@@ -152,7 +156,7 @@ def reage_ladder(
         predictor: the network.
         encoding: plate pixels to network pixels and back.
         mask: mask settings.
-        tiling: ``single`` or ``windows``.
+        model: tiling, and the gain on drawn lines.
         extras: mattes, region ages and maps; its ladder does not count.
 
     Yields:
@@ -180,19 +184,27 @@ def reage_ladder(
     )
     field_of_ages = age_field(plate, face, crop, plan.canvas_px, extras.region_years, extras.maps.ages, extras.age_map)
     ages = (field_of_ages.at(age) for age in target_ages_years)
+    gain = predictor.descriptor.lines * model.lines
     to_delta = encoding.delta_maker(plate.rgb[window.slices_in(plate.data_window)])
     region = (plan.rows, plan.columns)
     corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
     with ThreadPoolExecutor(1, "reage-mattes") as beside:
         # They need the landmarks only, and the network leaves a thread of Python idle.
         mattes = beside.submit(_mattes, face, window, bare, aspect, extras)
-        for change in predict_ladder(predictor, canvas, source_age_years, ages, region=region, tiling=tiling):
+        changes = predict_ladder(predictor, canvas, source_age_years, ages, region=region, tiling=model.tiling)
+        for target_age in target_ages_years:
+            wanted = field_of_ages.at(target_age)
+            lines = beside.submit(_lines, canvas, face, crop, window, source_age_years, wanted, gain)
+            change = next(changes)
             back = crop.plate_from_canvas(plan.canvas_px)
             encoded_delta = warp_back(change[region], back, window, canvas_window=corner)
             # What refinement and roto take away stays in the delta: they may be done again by hand.
             encoded_delta[bare == 0.0] = 0.0
+            shading = lines.result()
+            if shading is not None:
+                shading[bare == 0.0] = 1.0
             regions, protect = mattes.result()
-            yield replace(layers, delta=to_delta(encoded_delta), regions=regions, protect=protect)
+            yield replace(layers, delta=to_delta(encoded_delta, shading), regions=regions, protect=protect)
 
 
 def _mattes(
@@ -204,6 +216,26 @@ def _mattes(
         region_mattes(region_weights(points, window, pixel_aspect=aspect), mask) if extras.regions else None,
         protect_mattes(points, window, pixel_aspect=aspect) if extras.protect else None,
     )
+
+
+def _lines(
+    canvas: Image,
+    face: TrackedFace,
+    crop: CropFrame,
+    window: Window,
+    source_age_years: float,
+    target_age_years: float | Image,
+    gain: float,
+) -> Image | None:
+    """(h, w, 3) what drawn lines of age multiply linear light by; None = there are none."""
+    if gain == 0 or np.max(target_age_years) <= source_age_years:
+        return None
+    canvas_px = canvas.shape[0]
+    landmarks = apply_affine(crop.canvas_from_plate(canvas_px), face.landmarks[:, :2])
+    side_px = max(canvas_px, _LINES_PX)
+    lines = line_shading(canvas, landmarks, side_px, source_age_years, target_age_years)
+    laid = warp_back(lines, crop.plate_from_canvas(side_px), window)
+    return np.asarray(np.exp(np.float32(gain) * laid[..., None] * SHADE_OF_SKIN), np.float32)
 
 
 def _as_stored(matte: Image) -> Image:

@@ -125,7 +125,7 @@ class Shot:
         """What the shot as a whole adds to every frame's fingerprint."""
         space = self.encoding.working_space
         gains = (self.encoding.exposure_gain, self.encoding.white_gain)
-        return repr((self.canvas, gains, space.name, space.config_name))
+        return repr((self.canvas, gains, space.name, space.config_name, self.descriptor.lines))
 
 
 def plan_shot(job: JobSpec, frames: str = "", memory: ShotMemory | None = None) -> ShotPlan:

@@ -46,7 +46,7 @@ def sweep_frame(shot: Shot, frame: int, ages_years: Sequence[float]) -> Iterator
         shot.predictor,
         shot.encoding,
         shot.job.mask,
-        shot.job.model.tiling,
+        shot.job.model,
         shot.extras(frame, plate),
     )
     for age, layers in zip(ages_years, steps, strict=True):

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from nuke_reage.imaging.arrays import FloatArray
+from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur
+from nuke_reage.imaging.relief import Light, Relief, fit_light
 from nuke_reage.training.anatomy import FaceParts, face_parts
 from nuke_reage.training.hair import Hair, find_hair, recolour
-from nuke_reage.training.mesh import FaceMesh, FloatArray, MeshMap, blur
 from nuke_reage.training.portraits import Portrait
-from nuke_reage.training.relief import Light, Relief, fit_light
 from nuke_reage.training.statistics import AgingStatistics, DetailBands, align, detail_bands, log_colour, luminance
 from nuke_reage.training.wrinkles import WrinkleMaps
 
@@ -25,6 +26,7 @@ __all__ = ["Ager", "Strengths"]
 
 _LOG_OFFSET = np.float32(0.03)
 _DEAD_YEARS = 2.0
+_DISPLAY_GAMMA = 2.2
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,9 @@ class Ager:
         return np.asarray(smoother + filled, np.float32)
 
     def _relief_lines(self, face: _Face, years: float) -> FloatArray:
-        lines = self._relief.log_change(face.from_mean, face.light, face.portrait.age_years, years)
-        return np.asarray(self._strengths.relief * self._bare_skin(face) * lines, np.float32)
+        portrait, side = face.portrait, self._statistics.canvas_px
+        lines = self._relief.log_shading(portrait.crop.landmarks, side, face.light, portrait.age_years, years)
+        return np.asarray(self._strengths.relief * self._bare_skin(face) * lines / _DISPLAY_GAMMA, np.float32)
 
     def _bare_skin(self, face: _Face) -> FloatArray:
         parts = face.parts

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nuke_reage.training.mesh import FloatArray, polygon_mask
+from nuke_reage.imaging.arrays import FloatArray
+from nuke_reage.imaging.mesh import polygon_mask
 
 __all__ = ["CHEEKS", "OVAL", "FaceParts", "face_parts"]
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.training.config import AugmentConfig
-from nuke_reage.training.mesh import FloatArray
 from nuke_reage.training.pictures import to_bytes
 
 __all__ = ["augment_pair", "face_weight", "to_canvas"]

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from nuke_reage.core.errors import MediaError, UsageError
+from nuke_reage.imaging.arrays import FloatArray
+from nuke_reage.imaging.mesh import blur
 from nuke_reage.training.layout import MANIFEST, Person, age_of_name
-from nuke_reage.training.mesh import FloatArray, blur
 from nuke_reage.training.pictures import PICTURE_SUFFIXES, read_picture
 from nuke_reage.training.statistics import luminance
 

@@ -42,6 +42,7 @@ class ModelConfig:
         width: channels at full resolution; 20 = 3.0 M, 25 = 4.7 M parameters.
         canvas_px: side of the canvas that the model asks for.
         max_canvas_px: side of the largest canvas worth using.
+        lines: gain on the lines of age that are drawn beside its delta; 0 = none.
         licence: of the weights.
         commercial_use: whether the licence lets results be used commercially.
         training_data: what it learns from, for the card.
@@ -52,6 +53,7 @@ class ModelConfig:
     width: int = 20
     canvas_px: int = 256
     max_canvas_px: int = 1024
+    lines: float = 0.0
     licence: str = "Apache-2.0"
     commercial_use: bool = False
     training_data: str = ""
@@ -146,6 +148,7 @@ class OptimiserConfig:
     """How the weights move.
 
     Attributes:
+        method: of the generator, "adamw" or "muon", see :mod:`nuke_reage.training.muon`; the discriminator has AdamW.
         steps: in all.
         batch_size: pairs a step and device.
         accumulate: batches a step.
@@ -153,13 +156,14 @@ class OptimiserConfig:
         discriminator_learning_rate: constant.
         warmup_steps: to reach it.
         final_share: what is left of it at the end of the cosine.
-        weight_decay: of AdamW.
+        weight_decay: decoupled.
         clip_norm: largest norm of the gradient.
         ema_decay: of the averaged weights, which are the ones validated and kept.
         precision: "bf16" or "fp32".
         seed: of everything.
     """
 
+    method: str = "adamw"
     steps: int = 20000
     batch_size: int = 8
     accumulate: int = 1
@@ -210,6 +214,7 @@ class TrainConfig:
             (1 <= model.width <= 128, "model.width", model.width, "1 to 128"),
             (_is_side(model.canvas_px), "model.canvas_px", model.canvas_px, "a multiple of 16, at least 64"),
             (_is_side(data.crop_px), "data.crop_px", data.crop_px, "a multiple of 16, at least 64"),
+            (0 <= model.lines <= 3, "model.lines", model.lines, "0 to 3"),
             (data.crop_px <= model.canvas_px, "data.crop_px", data.crop_px, "at most model.canvas_px"),
             (0 <= data.null_share <= 1, "data.null_share", data.null_share, "0 to 1"),
             (0 <= data.ageing_share <= 1, "data.ageing_share", data.ageing_share, "0 to 1"),
@@ -225,6 +230,7 @@ class TrainConfig:
             (optimiser.batch_size >= 1, "optimiser.batch_size", optimiser.batch_size, "at least 1"),
             (optimiser.accumulate >= 1, "optimiser.accumulate", optimiser.accumulate, "at least 1"),
             (0 <= optimiser.ema_decay < 1, "optimiser.ema_decay", optimiser.ema_decay, "0 to below 1"),
+            (optimiser.method in {"adamw", "muon"}, "optimiser.method", optimiser.method, "adamw or muon"),
             (optimiser.precision in {"bf16", "fp32"}, "optimiser.precision", optimiser.precision, "bf16 or fp32"),
             (self.validation.every_steps >= 1, "validation.every_steps", self.validation.every_steps, "at least 1"),
         )

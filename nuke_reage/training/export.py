@@ -56,6 +56,7 @@ def write_model(
         canvas_px=model.canvas_px,
         tile_px=max(512, model.canvas_px),
         max_canvas_px=max(model.max_canvas_px, model.canvas_px),
+        lines=model.lines,
         licence=model.licence,
         commercial_use=model.commercial_use,
         training_data=model.training_data or str(facts.get("data", "")),

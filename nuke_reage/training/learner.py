@@ -21,6 +21,7 @@ from nuke_reage.training.losses import (
     pyramid_losses,
     weighted_l1,
 )
+from nuke_reage.training.muon import Muon
 from nuke_reage.training.sampling import Batch
 from nuke_reage.training.state import Ema
 from nuke_reage.training.validation import network_input
@@ -49,6 +50,13 @@ def learning_rate(step: int, config: OptimiserConfig) -> float:
         * warm
         * (config.final_share + (1.0 - config.final_share) * 0.5 * (1.0 + math.cos(math.pi * progress)))
     )
+
+
+def _optimiser_of(net: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
+    rate, decay, betas = config.learning_rate, config.weight_decay, (0.9, 0.99)
+    if config.method == "muon":
+        return Muon(net.parameters(), rate, betas=betas, weight_decay=decay)
+    return torch.optim.AdamW(net.parameters(), rate, betas=betas, weight_decay=decay)
 
 
 def losses_of(output: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -90,12 +98,7 @@ class Learner:
         self._net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         judge = AgeDiscriminator(config.loss.discriminator_width) if judge is None else judge
         self._judge: nn.Module = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.net, self.optimiser = fabric.setup(
-            self._net,
-            torch.optim.AdamW(
-                self._net.parameters(), optimiser.learning_rate, betas=(0.9, 0.99), weight_decay=optimiser.weight_decay
-            ),
-        )
+        self.net, self.optimiser = fabric.setup(self._net, _optimiser_of(self._net, optimiser))
         self.judge, self.judge_optimiser = fabric.setup(
             self._judge,
             torch.optim.AdamW(

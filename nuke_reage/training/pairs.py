@@ -13,9 +13,9 @@ from typing import Literal
 
 from nuke_reage import __version__
 from nuke_reage.core.files import write_text_atomic
+from nuke_reage.imaging.mesh import FaceMesh
 from nuke_reage.training.aging import Ager, Strengths
 from nuke_reage.training.layout import MANIFEST, list_people
-from nuke_reage.training.mesh import FaceMesh
 from nuke_reage.training.pictures import write_picture
 from nuke_reage.training.portraits import Portrait, load_portraits
 from nuke_reage.training.statistics import measure

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from nuke_reage.core.errors import MediaError
+from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.media.atomic import atomic_path, write_error
-from nuke_reage.training.mesh import FloatArray
 
 __all__ = ["PICTURE_SUFFIXES", "list_pictures", "read_picture", "to_bytes", "write_picture"]
 

@@ -15,9 +15,9 @@ from nuke_reage.core.errors import FaceError, UsageError
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.faces.canonical import FFHQ, crop_frame, fit_pose, framing_from_spec
 from nuke_reage.faces.types import FaceBackend
+from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.geometry import Window, apply_affine
 from nuke_reage.imaging.sampling import warp
-from nuke_reage.training.mesh import FloatArray
 from nuke_reage.training.pictures import list_pictures, read_picture
 
 __all__ = ["Crop", "Portrait", "calibrated_ages", "crop_face", "load_portraits", "read_ages"]

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from nuke_reage.core.errors import UsageError
+from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.training.augment import augment_pair, face_weight
 from nuke_reage.training.config import AugmentConfig, DataConfig
 from nuke_reage.training.layout import Person
-from nuke_reage.training.mesh import FloatArray
 
 __all__ = ["Batch", "BatchMaker", "Pair", "split_people", "validation_pairs"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.training.augment import face_weight, to_canvas
 from nuke_reage.training.losses import pyramid_l1
-from nuke_reage.training.mesh import FloatArray
 from nuke_reage.training.pictures import read_picture, write_picture
 from nuke_reage.training.sampling import Pair
 

@@ -10,10 +10,10 @@ import pytest
 from nuke_reage.core.errors import UsageError
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.faces.canonical import canonical_mesh
+from nuke_reage.imaging.mesh import FaceMesh, blur, masked_blur
 from nuke_reage.training.anatomy import face_parts
 from nuke_reage.training.hair import Hair, recolour
 from nuke_reage.training.layout import list_people
-from nuke_reage.training.mesh import FaceMesh, blur, masked_blur
 from nuke_reage.training.pairs import make_pairs
 from nuke_reage.training.pictures import read_picture
 from nuke_reage.training.portraits import Crop, Portrait, calibrated_ages, crop_face, read_ages

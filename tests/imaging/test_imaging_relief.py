@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuke_reage.faces.canonical import canonical_mesh
+from nuke_reage.imaging.mesh import FaceMesh
+from nuke_reage.imaging.relief import Light, Relief, fit_light
 from nuke_reage.training.aging import Ager, Strengths
 from nuke_reage.training.anatomy import face_parts
-from nuke_reage.training.mesh import FaceMesh
 from nuke_reage.training.portraits import Crop, Portrait
-from nuke_reage.training.relief import Light, Relief, fit_light
 from nuke_reage.training.statistics import AgingStatistics
 
 SIDE = 128
@@ -32,7 +32,7 @@ def relief(mesh):
 
 
 def light_from(x, y):
-    return Light(np.array([x, y], np.float32), np.ones((SIDE, SIDE), np.float32))
+    return Light(np.array([1.0, x, y, 0.0], np.float32))
 
 
 @settings(max_examples=25, deadline=None)
@@ -68,14 +68,15 @@ def test_a_larger_canvas_has_the_same_lines_only_sharper(relief):
 
 
 def test_light_from_the_other_side_turns_bright_edges_dark(relief, mesh):
-    to_face = mesh.to_face(mesh.mean)
-    left, right = (relief.log_change(to_face, light_from(x, 0.22), 20, 80) for x in (-0.6, 0.6))
-    front = relief.log_change(to_face, light_from(0.0, 0.22), 20, 80)
-    assert front.max() < 0.02 and front.min() < -0.2, "under even light furrows are only darker"
+    def shading(x, y, before=20, after=80):
+        return relief.log_shading(mesh.mean, SIDE, light_from(x, y), before, after)
+
+    left, right, front = shading(-0.6, 0.22), shading(0.6, 0.22), shading(0.0, 0.22)
+    assert front.max() < 0.05 and front.min() < -0.4, "under even light furrows are only darker"
     fold = relief.height(20, 80) < -0.3
     edges = np.corrcoef((left - front)[fold], (right - front)[fold])[0, 1]
     assert edges < -0.8
-    assert np.abs(relief.log_change(to_face, light_from(0.5, 0.5), 60, 60)).max() == 0.0
+    assert np.abs(shading(0.5, 0.5, 60, 60)).max() == 0.0
 
 
 @pytest.mark.parametrize("direction", [(0.5, 0.0), (-0.4, -0.3), (0.0, 0.0)])
@@ -90,7 +91,7 @@ def test_the_light_of_a_lit_head_is_found(direction, mesh):
     light = fit_light(encoded, face_parts(points, SIDE).skin, points)
     assert np.allclose(light.across, direction, atol=0.06)
     skin = face_parts(points, SIDE).skin > 0.9
-    assert np.allclose(light.shading[skin] * 0.35, brightness[skin], rtol=0.1)
+    assert np.allclose(light.shading(points, SIDE)[skin] * 0.35, brightness[skin], rtol=0.1)
 
 
 def test_a_portrait_gets_lines_when_it_ages_and_none_when_it_grows_young():

@@ -10,13 +10,16 @@ folds, lips, cheeks, chin).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from nuke_reage.training.mesh import FaceMesh, FloatArray, MeshMap, blur
-from nuke_reage.training.relief_lines import GROUPS, Group, Line
-from nuke_reage.training.statistics import luminance
+from nuke_reage.imaging.arrays import FloatArray
+from nuke_reage.imaging.face_mask import face_size_px
+from nuke_reage.imaging.mesh import FaceMesh, blur
+from nuke_reage.imaging.relief_lines import GROUPS, Group, Line
 
 __all__ = ["Light", "Relief", "fit_light"]
 
@@ -27,24 +30,34 @@ _WAVES = ((55.0, 1.2), (23.0, 0.6), (10.0, 0.15))
 _UNEVEN = (37.0, 19.0, 11.0)
 _SHOULDER_WIDTH, _SHOULDER_SHARE = 2.1, 0.3
 _FACE_DEPTH = 1.15
+# Where lines run out before the rim of the mesh, in pixels of a 256 canvas.
+_RIM_PX = 8.0
 _OCCLUSION = 0.26
 _MIN_SHADING = 0.25
 _DISPLAY_GAMMA = 2.2
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _LATE, _MAX_SHARE = 1.2, 1.15
 _OVERHEAD = np.array([0.0, -0.22], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """How a face is lit: brightness as a linear function of the normal of an ellipsoid.
+    """How a face is lit: brightness as a linear function of the normal of an ellipsoid about the landmarks.
 
     Attributes:
-        across: (2,) x to the right and y down, as shares of the mean brightness.
-        shading: (S, S) brightness of the smooth face, 1 = mean.
+        terms: (4,) of 1 and of the normal's x to the right, y down and z to the viewer; 1 = mean brightness.
     """
 
-    across: FloatArray
-    shading: FloatArray
+    terms: FloatArray
+
+    @property
+    def across(self) -> FloatArray:
+        """(2,) x to the right and y down, as shares of the mean brightness."""
+        return np.clip(self.terms[1:3], -1.0, 1.0)
+
+    def shading(self, landmarks: FloatArray, canvas_px: int) -> FloatArray:
+        """(canvas, canvas) brightness of the smooth face, 1 = mean; landmarks in pixels of the canvas."""
+        return np.asarray(_normals(landmarks, canvas_px) @ self.terms, np.float32)
 
 
 class Relief:
@@ -55,32 +68,55 @@ class Relief:
     """
 
     def __init__(self, mesh: FaceMesh) -> None:
-        self._heights = [_draw(group, mesh.mean, mesh.canvas_px, seed) for seed, group in enumerate(GROUPS)]
+        self._mesh = mesh
+        inside = _inside(mesh)
+        self._heights = [_draw(group, mesh.mean, mesh.canvas_px, seed) * inside for seed, group in enumerate(GROUPS)]
 
     def height(self, from_years: float, to_years: float) -> FloatArray:
         """(S, S) what the relief changes by, in pixels of a 256 canvas; furrows are negative."""
-        shares = [_share(one, to_years) - _share(one, from_years) for one in GROUPS]
+        shares = [float(_share(one, to_years) - _share(one, from_years)) for one in GROUPS]
         return np.asarray(sum(share * height for share, height in zip(shares, self._heights, strict=True)), np.float32)
 
-    def log_change(self, to_face: MeshMap, light: Light, from_years: float, to_years: float) -> FloatArray:
-        """(S, S) what it changes of the log of sRGB-encoded light on a face.
+    def log_shading(
+        self,
+        landmarks: FloatArray,
+        canvas_px: int,
+        light: Light,
+        from_years: float,
+        to_years: float | FloatArray,
+    ) -> FloatArray:
+        """(canvas, canvas) what the lines change of the natural logarithm of linear light on a face; 0 beyond it.
 
         Args:
-            to_face: lays the mean face on the face.
-            light: of the face.
+            landmarks: (468, 2) pixels of the canvas.
+            canvas_px: its side.
+            light: on the face.
             from_years: age now.
-            to_years: age wanted.
+            to_years: age wanted, one or (canvas, canvas).
         """
-        height = to_face(self.height(from_years, to_years))
-        unit = height.shape[0] / 256.0
-        # Pixels of a 256 canvas in height, pixels of this one across.
-        slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8) * unit
-        slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8) * unit
+        height = self._laid(landmarks, canvas_px, from_years, to_years)
+        unit = face_size_px(landmarks) / face_size_px(self._mesh.mean) * self._mesh.canvas_px / 256.0
+        # Height is in pixels of a 256 canvas, distance in pixels of this one.
+        slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=unit / 8)
+        slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=unit / 8)
         across = light.across + _OVERHEAD
-        lit = -(across[0] * slope_x + across[1] * slope_y) / np.maximum(light.shading, _MIN_SHADING)
+        smooth = np.maximum(light.shading(landmarks, canvas_px), _MIN_SHADING)
+        lit = -(across[0] * slope_x + across[1] * slope_y) / smooth
         # A furrow sees less of the sky than the skin beside it.
-        hidden = _OCCLUSION * np.minimum(height - blur(height, 2.5 * unit), 0.0)
-        return np.asarray(np.log1p(np.clip(lit, -0.6, 0.6)) / _DISPLAY_GAMMA + hidden, np.float32)
+        hidden = _OCCLUSION * _DISPLAY_GAMMA * np.minimum(height - blur(height, 2.5 * unit), 0.0)
+        return np.asarray(np.log1p(np.clip(lit, -0.6, 0.6)) + hidden, np.float32)
+
+    def _laid(
+        self, landmarks: FloatArray, canvas_px: int, from_years: float, to_years: float | FloatArray
+    ) -> FloatArray:
+        """:meth:`height` on the face."""
+        to_face = self._mesh.to_face(landmarks, canvas_px)
+        if isinstance(to_years, float | int):
+            return to_face(self.height(from_years, float(to_years)), cubic=True)
+        laid = np.zeros((canvas_px, canvas_px), np.float32)
+        for group, height in zip(GROUPS, self._heights, strict=True):
+            laid += (_share(group, to_years) - _share(group, from_years)) * to_face(height, cubic=True)
+        return laid
 
 
 def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light:
@@ -91,25 +127,38 @@ def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light
         skin: (S, S) 0..1, where to look.
         landmarks: (468, 2) canvas pixels.
     """
-    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
-    middle, half = (low + high) / 2, (high - low) / 2 * _FACE_DEPTH
-    rows, columns = np.mgrid[: rgb.shape[0], : rgb.shape[1]].astype(np.float32) + 0.5
-    x, y = (columns - middle[0]) / half[0], (rows - middle[1]) / half[1]
-    z = np.sqrt(np.maximum(1.0 - x**2 - y**2, 0.04))
-    brightness = np.maximum(luminance(rgb), 0.0) ** _DISPLAY_GAMMA
-    terms = np.stack([np.ones_like(x), x, y, z], axis=-1)
-    weight = skin[..., None]
-    flat, against = (terms * weight).reshape(-1, 4), terms.reshape(-1, 4)
+    terms = _normals(landmarks, rgb.shape[0])
+    brightness = np.maximum(rgb @ _LUMINANCE, 0.0) ** _DISPLAY_GAMMA
+    against = terms.reshape(-1, 4)
+    flat = against * skin.reshape(-1, 1)
     normal = flat.T @ against + 1e-3 * float(skin.sum()) * np.eye(4, dtype=np.float32)
     solved = np.linalg.solve(normal, flat.T @ brightness.reshape(-1))
     mean = float((brightness * skin).sum() / max(float(skin.sum()), 1e-6)) + 1e-4
-    across = np.clip(solved[1:3] / mean, -1.0, 1.0)
-    return Light(np.asarray(across, np.float32), np.asarray(terms @ solved / mean, np.float32))
+    return Light(np.asarray(solved / mean, np.float32))
 
 
-def _share(group: Group, years: float) -> float:
-    held = min(max((years - group.from_years) / (group.full_years - group.from_years), 0.0), _MAX_SHARE)
-    return float(held**_LATE)
+def _normals(landmarks: FloatArray, canvas_px: int) -> FloatArray:
+    """(canvas, canvas, 4): 1, and the normal of an ellipsoid about the landmarks."""
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    middle, half = (low + high) / 2, (high - low) / 2 * _FACE_DEPTH
+    rows, columns = np.mgrid[:canvas_px, :canvas_px].astype(np.float32) + 0.5
+    x, y = (columns - middle[0]) / half[0], (rows - middle[1]) / half[1]
+    z = np.sqrt(np.maximum(1.0 - x**2 - y**2, 0.04))
+    return np.asarray(np.stack([np.ones_like(x), x, y, z], axis=-1), np.float32)
+
+
+def _share(group: Group, years: float | FloatArray) -> npt.NDArray[np.floating[Any]]:
+    """How much of a group is there at an age."""
+    held = np.clip((years - group.from_years) / (group.full_years - group.from_years), 0.0, _MAX_SHARE)
+    return np.asarray(held**_LATE)
+
+
+def _inside(mesh: FaceMesh) -> FloatArray:
+    """(S, S) 1 inside the mean face, 0 at its rim: a line that was cut off there would have an edge to shade."""
+    hull = np.zeros((mesh.canvas_px, mesh.canvas_px), np.uint8)
+    cv2.fillConvexPoly(hull, np.round(cv2.convexHull(mesh.mean) - 0.5).astype(np.int32), 1)
+    share = np.clip(cv2.distanceTransform(hull, cv2.DIST_L2, 5) / (_RIM_PX * mesh.canvas_px / 256.0), 0.0, 1.0)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
 def _draw(group: Group, mean: FloatArray, canvas_px: int, seed: int) -> FloatArray:

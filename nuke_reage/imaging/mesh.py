@@ -1,8 +1,7 @@
 """Carrying pictures from one face to another through the face mesh.
 
-Everything that aging does to *a* face is measured and kept on *the* mean face: the mean of many faces' landmarks in
-the network's canvas.  A Delaunay mesh over the landmarks gives an affine map a triangle, continuous over the edges,
-so nothing shows a seam.
+What aging does to *a* face is kept on *the* mean face: the mean of many faces' landmarks.  A Delaunay mesh over the
+landmarks gives an affine map a triangle, continuous over the edges, so nothing shows a seam.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import Delaunay
 
-from nuke_reage.faces.types import LANDMARK_COUNT
+from nuke_reage.imaging.arrays import FloatArray
 
-__all__ = ["FaceMesh", "FloatArray", "MeshMap", "blur", "masked_blur", "polygon_mask"]
+__all__ = ["FaceMesh", "MeshMap", "blur", "masked_blur", "polygon_mask"]
 
-FloatArray = npt.NDArray[np.float32]
-
+_LANDMARKS = 468
 _SUBPIXEL_BITS = 4
 _MIN_TRIANGLE_PX2 = 1e-3
 _NOWHERE = -1e6
@@ -29,17 +27,23 @@ class MeshMap:
     """Carries pictures along one mesh; made once, used for many pictures.
 
     Args:
-        positions: (S, S, 2) float32, where each pixel comes from, pixel centres at whole numbers; negative = nowhere.
+        positions: (T, T, 2) float32, where each pixel comes from, pixel centres at whole numbers; negative = nowhere.
     """
 
     def __init__(self, positions: FloatArray) -> None:
         self._x, self._y = np.ascontiguousarray(positions[..., 0]), np.ascontiguousarray(positions[..., 1])
         self._nowhere = self._x <= _NOWHERE
 
-    def __call__(self, image: FloatArray) -> FloatArray:
-        """Carry (S, S) or (S, S, C); 0 where the mesh does not reach."""
+    def __call__(self, image: FloatArray, *, cubic: bool = False) -> FloatArray:
+        """Carry (S, S) or (S, S, C); 0 where the mesh does not reach.
+
+        Args:
+            image: up to 4 channels.
+            cubic: interpolate with a smooth slope, not linearly.
+        """
         source = np.ascontiguousarray(image, np.float32)
-        carried = cv2.remap(source, self._x, self._y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        filtering = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+        carried = cv2.remap(source, self._x, self._y, filtering, borderMode=cv2.BORDER_REPLICATE)
         carried[self._nowhere] = 0
         return np.asarray(carried, np.float32)
 
@@ -53,27 +57,28 @@ class FaceMesh:
     """
 
     def __init__(self, mean_landmarks: FloatArray, canvas_px: int) -> None:
-        if mean_landmarks.shape != (LANDMARK_COUNT, 2):
-            raise ValueError(f"mean landmarks must have shape ({LANDMARK_COUNT}, 2), got {mean_landmarks.shape}")
+        if mean_landmarks.shape != (_LANDMARKS, 2):
+            raise ValueError(f"mean landmarks must have shape ({_LANDMARKS}, 2), got {mean_landmarks.shape}")
         self.canvas_px = canvas_px
         self.mean = np.asarray(mean_landmarks, np.float32) * canvas_px
         self._triangles = np.asarray(Delaunay(self.mean).simplices)
 
-    def to_face(self, landmarks: FloatArray) -> MeshMap:
+    def to_face(self, landmarks: FloatArray, canvas_px: int | None = None) -> MeshMap:
         """How pictures of the mean face are laid on a face.
 
         Args:
             landmarks: (468, 2) canvas pixels.
+            canvas_px: side of that canvas; None = the mean face's.
         """
-        return self._map(self.mean, landmarks)
+        return self._map(self.mean, landmarks, canvas_px or self.canvas_px)
 
     def to_mean(self, landmarks: FloatArray) -> MeshMap:
         """How a face is laid on the mean face; the inverse of :meth:`to_face`."""
-        return self._map(landmarks, self.mean)
+        return self._map(landmarks, self.mean, self.canvas_px)
 
-    def _map(self, source: FloatArray, target: FloatArray) -> MeshMap:
+    def _map(self, source: FloatArray, target: FloatArray, canvas_px: int) -> MeshMap:
         source, target = np.asarray(source, np.float32), np.asarray(target, np.float32)
-        owner = np.full((self.canvas_px, self.canvas_px), -1, np.int32)
+        owner = np.full((canvas_px, canvas_px), -1, np.int32)
         # fillConvexPoly counts pixel centres at whole numbers.
         corners = np.round((target[self._triangles] - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
         for index, triangle in enumerate(corners):
