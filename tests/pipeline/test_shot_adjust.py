@@ -56,7 +56,8 @@ def test_the_comp_is_the_plate_with_the_adjusted_layers(reage, shots, plate, bak
         luma_weights=WorkingSpace.from_name("ACEScg").luma_weights,
         margins_px=margins(picture.data_window, window),
     )
-    np.testing.assert_allclose(found["comp"], expected, rtol=2**-10, atol=3e-4)
+    # The delta is the file's, rounded to half, and the gains multiply that too.
+    np.testing.assert_allclose(found["comp"], expected, rtol=2**-10, atol=6e-4)
     apart = np.abs(found["comp"] - plain["comp"])[inside]
     assert apart.mean() > 0.001 and apart.max() > 0.02
 
