@@ -33,7 +33,8 @@ _FACE_DEPTH = 1.15
 # Where lines run out before the rim of the mesh, in pixels of a 256 canvas.
 _RIM_PX = 8.0
 _OCCLUSION = 0.26
-_MIN_SHADING = 0.25
+_MIN_SHADING = 0.7
+_BRIGHTEST = 0.3
 _DISPLAY_GAMMA = 2.2
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _LATE, _MAX_SHARE = 1.2, 1.15
@@ -104,7 +105,7 @@ class Relief:
         lit = -(across[0] * slope_x + across[1] * slope_y) / smooth
         # A furrow sees less of the sky than the skin beside it.
         hidden = _OCCLUSION * _DISPLAY_GAMMA * np.minimum(height - blur(height, 2.5 * unit), 0.0)
-        return np.asarray(np.log1p(np.clip(lit, -0.6, 0.6)) + hidden, np.float32)
+        return np.asarray(np.log1p(_BRIGHTEST * np.tanh(lit / _BRIGHTEST)) + hidden, np.float32)
 
     def _laid(
         self, landmarks: FloatArray, canvas_px: int, from_years: float, to_years: float | FloatArray
