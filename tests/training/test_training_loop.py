@@ -35,8 +35,11 @@ def cpu_fabric():
     return Fabric(accelerator="cpu", devices=1, precision="32-true")
 
 
-def test_the_loss_falls_and_the_kept_model_beats_doing_nothing_on_people_never_seen(people, tmp_path, make_config):
-    config = make_config(optimiser={"steps": 60}, validation={"every_steps": 30})
+@pytest.mark.parametrize("method", ["adamw", "muon"])
+def test_the_loss_falls_and_the_kept_model_beats_doing_nothing_on_people_never_seen(
+    people, tmp_path, make_config, method
+):
+    config = make_config(optimiser={"steps": 60, "method": method}, validation={"every_steps": 30})
     report = train([people], tmp_path / "run", config)
     losses = [float(row["l1"]) for row in rows_of(tmp_path / "run" / "train.csv")]
     assert len(losses) == 60
@@ -47,11 +50,11 @@ def test_the_loss_falls_and_the_kept_model_beats_doing_nothing_on_people_never_s
     assert report.best["ratio"] == pytest.approx(min(float(row["ratio"]) for row in scores), rel=1e-5)
 
 
-@pytest.mark.parametrize("adversarial", [0.0, 0.05])
-def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(people, tmp_path, make_config, adversarial):
+@pytest.mark.parametrize(("adversarial", "method"), [(0.0, "adamw"), (0.05, "muon")])
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(people, tmp_path, make_config, adversarial, method):
     config = make_config(
         loss={"adversarial": adversarial},
-        optimiser={"steps": 6, "accumulate": 2, "batch_size": 2},
+        optimiser={"steps": 6, "accumulate": 2, "batch_size": 2, "method": method},
         validation={"every_steps": 4},
     )
     whole = train([people], tmp_path / "whole", config)
@@ -91,8 +94,14 @@ def test_a_damaged_checkpoint_is_an_error(people, tmp_path, make_config):
 
 
 def test_the_model_loads_as_any_other_and_its_card_says_what_it_is(people, tmp_path, make_config):
-    report = train([people], tmp_path / "run", make_config(optimiser={"steps": 2}), command="reage train here")
+    report = train(
+        [people],
+        tmp_path / "run",
+        make_config(model={"lines": 0.5}, optimiser={"steps": 2}),
+        command="reage train here",
+    )
     descriptor = load_descriptor(report.model)
+    assert descriptor.lines == 0.5
     assert descriptor.installed and descriptor.width == 4 and len(descriptor.sha256) == 64
     weights = load_file(descriptor.weights_path)
     kept = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)
