@@ -13,11 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.arrays import FloatArray, require_landmarks, require_rgb
-from nuke_reage.imaging.geometry import Window
 from nuke_reage.imaging.head import canonical_mesh
 from nuke_reage.imaging.mesh import FaceMesh
-from nuke_reage.imaging.protect import protect_mattes
 from nuke_reage.imaging.relief import Relief, fit_light
 from nuke_reage.imaging.skin import skin_matte
 
@@ -27,8 +26,7 @@ SHADE_OF_SKIN = np.array([0.85, 1.03, 1.12], np.float32)
 """How much of a line each of red, green and blue gets: light that has been under the skin fills shadows with red."""
 
 _MEAN_PX = 512
-_LIGHT_PX = 128
-_MATTE_PX = 256
+_SMALL_PX = 256
 # The canonical mesh in the crop of FFHQ: eyes a quarter of the side apart, and where its middle lies.
 _SIZE, _MIDDLE = 0.25, (0.5, 0.47)
 
@@ -53,23 +51,17 @@ def line_shading(
         ValueError: a shape is wrong, or landmarks are not finite or have no extent.
     """
     picture = require_rgb(encoded, "encoded")
-    scale = side_px / picture.shape[0]
-    points = np.asarray(require_landmarks(landmarks, "landmarks"), np.float32)
+    # Where skin is and how it is lit changes slowly: a small picture will do.
+    small = np.asarray(cv2.resize(picture, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA), np.float32)
+    points = np.asarray(require_landmarks(landmarks, "landmarks") / picture.shape[0], np.float32)
+    placed = points * np.float32(_SMALL_PX)
+    skin = skin_matte(small, placed, features=False)
+    parts = face_parts(placed, _SMALL_PX)
+    light = fit_light(np.clip(small, 0.0, 1.0), skin * parts.face, placed)
     years = _at_least(target_age_years, source_age_years, side_px)
-    skin = skin_matte(picture, points, features=False)
-    small = (_LIGHT_PX, _LIGHT_PX)
-    light = fit_light(
-        np.clip(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), 0.0, 1.0),
-        np.asarray(
-            cv2.resize(skin, small, interpolation=cv2.INTER_AREA) * _inside(points, picture.shape[0]), np.float32
-        ),
-        points * np.float32(_LIGHT_PX / picture.shape[0]),
-    )
-    lines = _relief().log_shading(points * np.float32(scale), side_px, light, source_age_years, years)
-    kept = _resized(skin, side_px)
-    features = protect_mattes(points * np.float32(_MATTE_PX / picture.shape[0]), Window(0, 0, _MATTE_PX, _MATTE_PX))
-    kept *= 1 - _resized(features.max(axis=2), side_px)
-    return np.asarray(lines * kept, np.float32)
+    lines = _relief().log_shading(points * np.float32(side_px), side_px, light, source_age_years, years)
+    free = skin * (1 - np.maximum(parts.eyes, parts.lips))
+    return np.asarray(lines * _resized(free, side_px), np.float32)
 
 
 def _at_least(years: float | FloatArray, source_age_years: float, side_px: int) -> float | FloatArray:
@@ -81,14 +73,6 @@ def _at_least(years: float | FloatArray, source_age_years: float, side_px: int) 
 
 def _resized(values: FloatArray, side_px: int) -> FloatArray:
     return np.asarray(cv2.resize(values, (side_px, side_px), interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def _inside(points: FloatArray, canvas_px: int) -> FloatArray:
-    """(_LIGHT_PX, _LIGHT_PX) 1 inside the landmarks' hull."""
-    inside = np.zeros((_LIGHT_PX, _LIGHT_PX), np.uint8)
-    hull = cv2.convexHull(points * np.float32(_LIGHT_PX / canvas_px))
-    cv2.fillConvexPoly(inside, np.round(hull - 0.5).astype(np.int32), 1)
-    return inside.astype(np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from nuke_reage.imaging.anatomy import FaceParts, face_parts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur
 from nuke_reage.imaging.relief import Light, Relief, fit_light
-from nuke_reage.training.anatomy import FaceParts, face_parts
 from nuke_reage.training.hair import Hair, find_hair, recolour
 from nuke_reage.training.portraits import Portrait
 from nuke_reage.training.statistics import AgingStatistics, DetailBands, align, detail_bands, log_colour, luminance

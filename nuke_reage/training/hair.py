@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from nuke_reage.imaging.anatomy import CHEEKS, OVAL, FaceParts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.mesh import blur, polygon_mask
-from nuke_reage.training.anatomy import CHEEKS, OVAL, FaceParts
 from nuke_reage.training.statistics import log_colour, luminance
 
 __all__ = ["Hair", "find_hair", "recolour"]

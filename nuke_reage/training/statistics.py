@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.mesh import FaceMesh, blur
-from nuke_reage.training.anatomy import face_parts
 from nuke_reage.training.portraits import Portrait
 
 __all__ = ["AgingStatistics", "DetailBands", "age_terms", "align", "detail_bands", "log_colour", "luminance", "measure"]

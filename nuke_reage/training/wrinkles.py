@@ -15,9 +15,9 @@ import numpy as np
 
 from nuke_reage.core.errors import UsageError
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
+from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.mesh import FaceMesh, blur, masked_blur
-from nuke_reage.training.anatomy import face_parts
 from nuke_reage.training.hair import find_hair
 from nuke_reage.training.layout import Person
 from nuke_reage.training.pictures import read_picture

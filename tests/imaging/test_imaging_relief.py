@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuke_reage.faces.canonical import canonical_mesh
+from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.mesh import FaceMesh
 from nuke_reage.imaging.relief import Light, Relief, fit_light
 from nuke_reage.training.aging import Ager, Strengths
-from nuke_reage.training.anatomy import face_parts
 from nuke_reage.training.portraits import Crop, Portrait
 from nuke_reage.training.statistics import AgingStatistics
 

@@ -10,8 +10,8 @@ import pytest
 from nuke_reage.core.errors import UsageError
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.faces.canonical import canonical_mesh
+from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.mesh import FaceMesh, blur, masked_blur
-from nuke_reage.training.anatomy import face_parts
 from nuke_reage.training.hair import Hair, recolour
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.pairs import make_pairs
