@@ -171,7 +171,7 @@ ADJUST_KNOBS: tuple[Knob, ...] = (
         "mask_refine",
         "mask.refine",
         "keep to skin",
-        "How far the mask keeps to the plate's own skin, so that hair, glasses and hands stay out. 0 is off.",
+        "How far the mask keeps to the plate's own skin, so that hair and glasses over the face stay out. 0 is off.",
         "float",
         0.0,
         0,

@@ -141,8 +141,8 @@ class MaskSettings:
         feather: width of the soft edge, 0.005 to 1.
         hair: let the mask reach over the hair.
         neck: let the mask reach down the neck.
-        refine: how far the mask keeps to the plate's own skin, so that hair, glasses and hands in front of the face
-            stay out, 0 = the mesh alone, 1 = fully.
+        refine: how far the mask keeps to the plate's own skin, so that hair and glasses in front of the face stay
+            out, 0 = the mesh alone, 1 = fully.
         matte: roto that multiplies the mask, ``file.####.exr`` or ``file.####.exr:channel``; empty = none.
         holdout: roto that is taken out of the mask, likewise.
     """

@@ -26,14 +26,18 @@ _SKIN = (
     (50, 101, 36, 205, 187, 123), (280, 330, 266, 425, 411, 352), (168, 193, 122, 196, 3, 195, 248, 419, 351, 417),
     (8, 55, 107, 9, 336, 285), (108, 151, 337, 336, 9, 107), (83, 201, 200, 421, 313, 18),
 )
-# What belongs to a face without having its skin's colour: eyes, brows, mouth, nostrils.
+# What belongs to a face without always having its skin's colour: eyes, brows, mouth, nostrils, deep shadows.
 _FEATURES = (
-    (130, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25),
-    (359, 467, 260, 259, 257, 258, 286, 414, 463, 341, 256, 252, 253, 254, 339, 255),
+    (226, 130, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25),
+    (446, 359, 467, 260, 259, 257, 258, 286, 414, 463, 341, 256, 252, 253, 254, 339, 255),
+    # The corner between eye, brow and nose: a shadow lies in it as soon as the head turns or the eyes look down.
+    (55, 65, 52, 222, 28, 56, 190, 243, 244, 189), (285, 295, 282, 442, 258, 286, 414, 463, 464, 413),
     (70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
     # The mouth with the shadows at its corners and under the lower lip, which come and go as it moves.
     (57, 185, 40, 39, 37, 0, 267, 269, 270, 409, 287, 273, 406, 313, 18, 83, 182, 43),
     (98, 97, 2, 326, 327, 294, 344, 1, 115, 64),
+    # The creases beside the nose and the folds from there to the mouth: as dark as hair, and what ages most.
+    (209, 49, 203, 206, 216, 212, 57, 186, 92, 165, 98), (429, 279, 423, 426, 436, 432, 287, 410, 322, 391, 327),
 )
 # fmt: on
 _FACE_PX = 224.0
