@@ -17,7 +17,7 @@ from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
 from nuke_reage.imaging.sampling import warp
 from nuke_reage.media.plate import Plate
 
-__all__ = ["CanvasPlan", "canvas_image", "face_window", "outline_of", "plan_canvas"]
+__all__ = ["CanvasPlan", "canvas_image", "faded_at_border", "face_window", "outline_of", "plan_canvas"]
 
 Image = npt.NDArray[np.float32]
 
@@ -98,6 +98,29 @@ def canvas_image(plate: Plate, crop: CropFrame, canvas_px: int, encoding: Networ
         needed = plate.data_window
     encoded = encoding.encode(plate.rgb[needed.slices_in(plate.data_window)])
     return warp(encoded, needed, crop.canvas_from_plate(canvas_px), (canvas_px, canvas_px))
+
+
+def faded_at_border(mask: Image, crop: CropFrame, window: Window, fade: float) -> Image:
+    """The mask run out softly where the canvas ends: beyond there is no delta, and its end must not be seen.
+
+    Args:
+        mask: (h, w) float32, 0 to 1.
+        crop: where the canvas lies.
+        window: the plate pixels that the mask covers.
+        fade: over which distance, in sides of the canvas, above 0.
+
+    Returns:
+        (h, w) float32: the mask itself where it is further inside than that, 0 outside the canvas.
+    """
+    across = crop.canvas_from_plate(1.0)
+    x = np.arange(window.x_min, window.x_max) + 0.5
+    y = (np.arange(window.y_min, window.y_max) + 0.5)[:, None]
+    for by_x, by_y, start in across:
+        place = by_x * x + by_y * y + start
+        ramp = np.clip(np.minimum(place, 1 - place) / fade, 0, 1)
+        if ramp.min() < 1:
+            mask = np.asarray(mask * (ramp * ramp * (3 - 2 * ramp)), np.float32)
+    return mask
 
 
 def outline_of(mask: MaskSettings) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from nuke_reage.imaging.sampling import warp_back
 from nuke_reage.imaging.skin import skin_matte
 from nuke_reage.media.plate import Plate
 from nuke_reage.pipeline.age_field import age_field
-from nuke_reage.pipeline.canvas import CanvasPlan, canvas_image, outline_of
+from nuke_reage.pipeline.canvas import CanvasPlan, canvas_image, faded_at_border, outline_of
 from nuke_reage.pipeline.maps import FrameMaps
 
 if TYPE_CHECKING:
@@ -166,13 +166,16 @@ def reage_ladder(
     from nuke_reage.models.inference import predict_ladder
 
     aspect = plate.pixel_aspect
-    window = mask_window(face.landmarks, pixel_aspect=aspect, **outline_of(mask)).intersect(plate.data_window)
+    crop = crop_frame(face.pose, plan.framing, aspect)
+    reach = mask_window(face.landmarks, pixel_aspect=aspect, **outline_of(mask))
+    window = reach.intersect(crop.plate_window()).intersect(plate.data_window)
     if window.is_empty:
         yield from (None for _ in target_ages_years)
         return
-    crop = crop_frame(face.pose, plan.framing, aspect)
     canvas = canvas_image(plate, crop, plan.canvas_px, encoding)
-    bare = _as_stored(face_mask(face.landmarks, window, pixel_aspect=aspect, **outline_of(mask)))
+    size_px = face_size_px(face.landmarks, pixel_aspect=aspect)
+    drawn = face_mask(face.landmarks, window, pixel_aspect=aspect, **outline_of(mask))
+    bare = _as_stored(faded_at_border(drawn, crop, window, max(mask.feather * size_px / 2, 1.0) / crop.side_px))
     soft = _by_hand(bare, plate, window, extras.maps)
     if mask.refine > 0:
         soft = soft * (1 - np.float32(mask.refine) * (1 - _skin(canvas, face, crop, window)))
@@ -180,7 +183,7 @@ def reage_ladder(
         window,
         np.zeros((*window.shape, 3), np.float32),
         _as_stored(soft),
-        face_size_px=face_size_px(face.landmarks, pixel_aspect=aspect),
+        face_size_px=size_px,
     )
     field_of_ages = age_field(plate, face, crop, plan.canvas_px, extras.region_years, extras.maps.ages, extras.age_map)
     ages = (field_of_ages.at(age) for age in target_ages_years)

@@ -253,6 +253,22 @@ def test_refinement_keeps_what_is_not_skin_out(shots, tmp_path, baked, plate):
     assert masks[1.0].sum() > 0.75 * masks[0.0].sum()
 
 
+def test_a_mask_that_reaches_past_the_networks_picture_runs_out_softly(shots, tmp_path):
+    """The neck goes on below what the network sees: there the delta ends, and nobody must see where."""
+    pattern = shots.write(tmp_path / "p.####.exr", {1001: shots.film(side=620, centre=(222, 200))})
+    sizes = {}
+    for neck in (False, True):
+        output = tmp_path / f"{neck}.####.exr"
+        shots.bake(shots.job(pattern, output, layers=("delta", "mask"), mask_neck=neck))
+        mask = channel(tmp_path / f"{neck}.1001.exr", "mask", "reage_mask.alpha")
+        delta = stack(tmp_path / f"{neck}.1001.exr", "delta")
+        sizes[neck] = (mask > 0.5).sum()
+        unseen = (delta == 0).all(axis=2)
+        assert mask[unseen].max() < 0.05, "the mask ends where the delta does"
+        assert np.abs(np.diff(mask, axis=0)).max() < 0.35, "softly"
+    assert sizes[True] > 1.05 * sizes[False]
+
+
 def test_a_frame_without_a_face_has_all_parts_black(shots, plate, tmp_path):
     pictures = {**shots.move(4), **{frame: np.full((360, 640, 3), 0.2, np.float32) for frame in range(1005, 1008)}}
     pattern = shots.write(tmp_path / "p.####.exr", pictures)
