@@ -20,7 +20,7 @@ __all__ = ["command"]
 Bytes = npt.NDArray[np.uint8]
 
 _CELL_PX = (360, 360)
-_COLUMNS = 5
+_MOST_COLUMNS = 6
 _ANIMATION_PX = 640
 _FRAMES_PER_SECOND = 8
 
@@ -28,7 +28,13 @@ _FRAMES_PER_SECOND = 8
 @click.command("sweep")
 @click.argument("plate")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Sheet (.png, .jpg) or animation (.mp4, .gif).")
-@click.option("--ages", default="20:80:10", show_default=True, metavar="RANGE", help="first:last:step, or a list.")
+@click.option(
+    "--ages",
+    default="20:80:10",
+    show_default=True,
+    metavar="AGES",
+    help="Ages to show, in years: first:last:step, or a list.",
+)
 @click.option("--frame", type=int, default=None, help="Frame of a sequence or movie. Default: the first.")
 @job_options(without=("target_age", "layers", "ladder", "compression"))
 @click.pass_context
@@ -50,17 +56,19 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
         )
     from nuke_reage.evaluation.sheets import screen_bytes
     from nuke_reage.media.sequence import open_plate
+    from nuke_reage.pipeline.reporting import warn_of_ages
     from nuke_reage.pipeline.shot import open_shot
     from nuke_reage.pipeline.sweep import sweep_frame
 
     chosen = open_plate(plate).frames[0] if frame is None else frame
     # The job's output counts only for what must not be overwritten; an animated GIF is made here alone.
     still = str(file.with_suffix(".png")) if file.suffix.lower() == ".gif" else output
-    job = make_job(context, {**values, "target_age": str(wanted[0])}, plate, still, str(chosen))
+    job = make_job(context, {**values, "target_age": values["source_age"]}, plate, still, str(chosen))
     pictures: list[tuple[str, Bytes]] = []
     with interruptible() as stop, make_progress(stderr_console()) as progress:
         reporter = BarReporter(progress, stop)
         shot = open_shot(job, reporter)
+        warn_of_ages(reporter, "row of ages", wanted, shot.descriptor)
         reporter.progress("sweep", 0, len(wanted))
         space = shot.encoding.working_space
         for age, picture, window in sweep_frame(shot, chosen, wanted):
@@ -78,11 +86,10 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
 
 
 def _sheet(file: Path, pictures: list[tuple[str, Bytes]]) -> None:
-    from nuke_reage.evaluation.sheets import contact_sheet
+    from nuke_reage.evaluation.sheets import contact_sheet, even_rows
     from nuke_reage.media.still_write import write_still
 
-    rows = [pictures[start : start + _COLUMNS] for start in range(0, len(pictures), _COLUMNS)]
-    write_still(file, contact_sheet(rows, _CELL_PX) / 255.0)
+    write_still(file, contact_sheet(even_rows(pictures, _MOST_COLUMNS), _CELL_PX) / 255.0)
 
 
 def _animate(file: Path, pictures: list[tuple[str, Bytes]]) -> None:
@@ -97,7 +104,9 @@ def _animate(file: Path, pictures: list[tuple[str, Bytes]]) -> None:
     frames = [captioned(caption, picture, (_ANIMATION_PX, _ANIMATION_PX)) for caption, picture in cycle]
     if file.suffix.lower() == ".gif":
         with atomic_path(file) as temporary:
-            stills = [Image.fromarray(frame) for frame in frames]
+            # One palette for all: with one each, what stands still would flicker.
+            palette = Image.fromarray(np.concatenate(frames[: len(pictures)])[::2, ::2]).quantize(256)
+            stills = [Image.fromarray(frame).quantize(palette=palette) for frame in frames]
             duration_ms = round(1000 / _FRAMES_PER_SECOND)
             stills[0].save(temporary, "GIF", save_all=True, append_images=stills[1:], duration=duration_ms, loop=0)
         return

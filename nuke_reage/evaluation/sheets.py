@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -13,10 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import WorkingSpace
 
-__all__ = ["captioned", "contact_sheet", "display_bytes", "fit", "lettered", "screen_bytes", "screen_rgb"]
+__all__ = ["captioned", "contact_sheet", "display_bytes", "even_rows", "fit", "lettered", "screen_bytes", "screen_rgb"]
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Item = TypeVar("Item")
 
 _GAP_PX = 8
 _CAPTION_PX = 26
@@ -80,6 +82,17 @@ def lettered(picture: Bytes, left: str, right: str) -> Bytes:
 def captioned(caption: str, picture: Bytes, size_px: tuple[int, int]) -> Bytes:
     """One picture with its caption below, on a sheet of its own."""
     return contact_sheet([[(caption, picture)]], size_px)
+
+
+def even_rows(items: Sequence[Item], most: int) -> list[list[Item]]:
+    """Items in as few rows of at most ``most`` as will do; rows differ by one item at most.
+
+    >>> even_rows("abcdefg", 6)
+    [['a', 'b', 'c', 'd'], ['e', 'f', 'g']]
+    """
+    count = -(-len(items) // most)
+    starts = [-(-row * len(items) // count) for row in range(count + 1)] if count else [0]
+    return [list(items[start:end]) for start, end in pairwise(starts)]
 
 
 def contact_sheet(rows: Sequence[Sequence[tuple[str, Bytes]]], cell_px: tuple[int, int]) -> Bytes:

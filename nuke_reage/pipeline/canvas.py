@@ -17,7 +17,7 @@ from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
 from nuke_reage.imaging.sampling import warp
 from nuke_reage.media.plate import Plate
 
-__all__ = ["CanvasPlan", "canvas_image", "faded_at_border", "face_window", "outline_of", "plan_canvas"]
+__all__ = ["CanvasPlan", "canvas_image", "face_window", "faded_at_border", "outline_of", "plan_canvas"]
 
 Image = npt.NDArray[np.float32]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-__all__ = ["FrameResult", "Reporter", "Silent"]
+if TYPE_CHECKING:
+    from nuke_reage.models.descriptor import ModelDescriptor
+
+__all__ = ["FrameResult", "Reporter", "Silent", "warn_of_ages"]
 
 
 @dataclass(frozen=True)
@@ -69,3 +73,19 @@ class Silent:
 
     def cancelled(self) -> bool:
         return False
+
+
+def warn_of_ages(reporter: Reporter, name: str, ages_years: Sequence[float], model: ModelDescriptor) -> None:
+    """Warn where ages lie outside those that a model has learnt; they are made all the same.
+
+    Args:
+        reporter: who is told.
+        name: what the ages are, such as ``"target age"``.
+        ages_years: at least one.
+        model: the model's card.
+    """
+    low, high = model.age_range
+    first, last = min(ages_years), max(ages_years)
+    if first < low or last > high:
+        reach = f"runs from {first:g} to {last:g}" if first < last else f"is {first:g}"
+        reporter.warn(f"The {name} {reach}; {model.name} has learnt {low:g} to {high:g}.")

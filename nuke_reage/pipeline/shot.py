@@ -32,7 +32,7 @@ from nuke_reage.pipeline.maps import ShotMaps
 from nuke_reage.pipeline.memory import ShotMemory
 from nuke_reage.pipeline.outputs import check_output, output_folders
 from nuke_reage.pipeline.predictors import PredictorCache
-from nuke_reage.pipeline.reporting import Reporter, Silent
+from nuke_reage.pipeline.reporting import Reporter, Silent, warn_of_ages
 from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
 
 if TYPE_CHECKING:
@@ -277,7 +277,6 @@ def encoding_of(job: JobSpec, space: WorkingSpace, face: FaceTrack) -> NetworkEn
 
 
 def _warn_about_ages(job: JobSpec, plan: ShotPlan, reporter: Reporter) -> None:
-    low, high = plan.descriptor.age_range
     target = [job.target_age.at(frame) for frame in plan.frames]
     runs = {"source age": [job.source_age.at(frame) for frame in plan.frames], "target age": target}
     offsets = [job.region_age.at(frame) for frame in plan.frames]
@@ -288,8 +287,4 @@ def _warn_about_ages(job: JobSpec, plan: ShotPlan, reporter: Reporter) -> None:
     if job.output.ladder:
         runs["age ladder"] = list(job.output.ladder)
     for name, ages in runs.items():
-        if min(ages) < low or max(ages) > high:
-            reporter.warn(
-                f"The {name} runs from {min(ages):g} to {max(ages):g}; "
-                f"{plan.descriptor.name} has learnt {low:g} to {high:g}."
-            )
+        warn_of_ages(reporter, name, ages, plan.descriptor)

@@ -148,6 +148,12 @@ def test_sweep_shows_the_ages(reage, plate, tmp_path):
     assert sheet.std() > 20 and sheet.shape[1] > sheet.shape[0]
     with Image.open(tmp_path / "ages.gif") as animation:
         assert animation.n_frames == 2
+    assert "learnt" not in outcome.err
+    seven = ("--ages", "5,20,30,40,50,100", "--frame", 1002)
+    outcome = reage("sweep", plate, "-o", tmp_path / "seven.png", "--source-age", 35, *seven)
+    assert outcome.code == 0 and " ".join(outcome.err.split()).count("runs from 5 to 100") == 1, outcome.err
+    rows = np.asarray(Image.open(tmp_path / "seven.png").convert("RGB"), np.float32)
+    assert rows.shape[1] == pytest.approx(4 * 368 + 8), "four and three, no picture alone in a row"
     too_many = reage("sweep", plate, "-o", tmp_path / "s.png", "--source-age", 35, "--ages", "0:120:0.1")
     assert too_many.code == 2
 
