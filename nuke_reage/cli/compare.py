@@ -40,7 +40,10 @@ _SWINGS_SECONDS = 4.0
 )
 @click.option("--gain", type=float, default=4.0, show_default=True, help="Of the difference.")
 @click.option(
-    "--input-colorspace", default="", metavar="TEXT", help="Of both. Default: scene_linear for EXR, else sRGB."
+    "--input-colorspace",
+    default="",
+    metavar="TEXT",
+    help="Of both. Default: what ReAge wrote into an EXR, else scene_linear for EXR, sRGB for the rest.",
 )
 @click.option("--ocio-config", default="", metavar="FILE", help="Empty: $OCIO, else the built-in ACES config.")
 def command(first: str, second: str, output: str, mode: Any, frames: str, position: float | None, gain: float,
@@ -104,7 +107,12 @@ def _open(spec: str) -> PlateSource:
     from nuke_reage.media.sequence import open_plate
 
     source = open_plate(spec)
-    return open_plate(spec, layer="comp") if "comp" in part_names(source.path_of(source.frames[0])) else source
+    parts = part_names(source.path_of(source.frames[0]))
+    if "comp" in parts:
+        return open_plate(spec, layer="comp")
+    if "delta" in parts or "mask" in parts:
+        raise MediaError("no-comp", f"{spec} has layers, but no picture.", "Bake it with --layers delta,mask,comp.")
+    return source
 
 
 def _common(one: PlateSource, other: PlateSource, text: str) -> tuple[int, ...]:
@@ -125,5 +133,10 @@ def _picture(source: PlateSource, frame: int, colorspace: str, ocio_config: str)
     from nuke_reage.evaluation.sheets import screen_bytes
     from nuke_reage.imaging.gamut import WorkingSpace
 
-    name = colorspace or ("scene_linear" if source.is_scene_linear else "srgb")
-    return screen_bytes(source.read(frame).rgb, WorkingSpace.from_name(name, ocio_config or None))
+    plate = source.read(frame)
+    name = colorspace or "srgb"
+    if not colorspace and source.is_scene_linear:
+        # A comp is in the space of its plate, be it an EXR or not.
+        written = plate.metadata.get("reage/colorspace")
+        name = str(written.value) if written else "scene_linear"
+    return screen_bytes(plate.rgb, WorkingSpace.from_name(name, ocio_config or None))

@@ -39,7 +39,10 @@ def parse_ladder(text: str) -> tuple[float, ...]:
     except ValueError:
         raise UsageError("bad-ladder", f"{text!r:.120} is no ladder of ages.", _HINT) from None
     rising = all(earlier < later for earlier, later in zip(ages, ages[1:]))
-    if not ages or not rising or not all(MIN_AGE_YEARS <= age <= MAX_AGE_YEARS for age in ages):
+    if rising and not all(MIN_AGE_YEARS <= age <= MAX_AGE_YEARS for age in ages):
+        limits = f"{MIN_AGE_YEARS:g} to {MAX_AGE_YEARS:g}"
+        raise UsageError("bad-ladder", f"{text!r:.120} has ages that are not from {limits} years.", _HINT)
+    if not ages or not rising:
         raise UsageError("bad-ladder", f"{text!r:.120} is no ladder of rising ages.", _HINT)
     return ages
 

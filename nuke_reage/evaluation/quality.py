@@ -52,6 +52,8 @@ class FrameQuality:
         leak: share of the delta's light that lies where the mask is not full.
         delta_change: change of the delta since the frame before, along the plate's motion; NaN at a cut or gap.
         plate_change: change of the plate itself, likewise.
+        source_age: of the plate, years, as the file says; NaN where it says nothing.
+        target_age: of the result, likewise.
         reasons: why somebody should look at it, worst first; empty = nothing was noticed.
     """
 
@@ -65,6 +67,8 @@ class FrameQuality:
     leak: float = 0.0
     delta_change: float = math.nan
     plate_change: float = math.nan
+    source_age: float = math.nan
+    target_age: float = math.nan
     reasons: tuple[str, ...] = ()
 
     @property
@@ -158,8 +162,9 @@ class _Reader:
         except MediaError:
             return FrameQuality(frame, "missing"), None
         delta, mask, window = _laid_out(layers, plate)
+        source_age, target_age = _number(layers, "reage/source_age"), _number(layers, "reage/target_age")
         if delta is None or mask is None or not mask.any():
-            return FrameQuality(frame, "no-face"), None
+            return FrameQuality(frame, "no-face", source_age=source_age, target_age=target_age), None
         part = np.nan_to_num(plate.rgb[window], nan=0.0, posinf=0.0, neginf=0.0)
         before = self._encoding.encode(part)
         after = self._encoding.encode(comp(part, mask, delta))
@@ -172,6 +177,8 @@ class _Reader:
             mean_delta=mean_difference(change, np.zeros_like(change), mask),
             peak_delta=float(size.max()),
             leak=ratio(float((light * (1.0 - mask)).sum()), float(light.sum())) if light.any() else 0.0,
+            source_age=source_age,
+            target_age=target_age,
         )
         place = (window[0].start, window[0].stop, window[1].start, window[1].stop)
         self._last = _Seen(frame, place, before, change)
@@ -179,6 +186,14 @@ class _Reader:
             row = _with_change(row, last, self._last, mask)
         pair = np.concatenate([before, after], axis=1)
         return row, _thumbnail(pair)
+
+
+def _number(layers: Layers, key: str) -> float:
+    """A number from the file's header, NaN where there is none."""
+    try:
+        return float(layers.metadata[key].value)
+    except (KeyError, TypeError, ValueError):
+        return math.nan
 
 
 def _laid_out(layers: Layers, plate: Plate) -> tuple[Image | None, Image | None, tuple[slice, slice]]:

@@ -30,7 +30,7 @@ def quality_json(quality: ShotQuality) -> dict[str, Any]:
         "summary": _summary(quality),
         "warnings": warnings_of(quality),
         "look_at_first": [one.frame for one in quality.attention],
-        "frames": [_row(job, one) for one in quality.frames],
+        "frames": [_row(one) for one in quality.frames],
     }
 
 
@@ -63,7 +63,7 @@ def quality_html(quality: ShotQuality) -> str:
         line_plot("jump of the track, eye distances", frames, [[one.jump for one in rows]], marks),
         line_plot(
             "target age (blue), source age (orange), years", frames,
-            [[job.target_age.at(frame) for frame in frames], [job.source_age.at(frame) for frame in frames]], marks, 0,
+            [[one.target_age for one in rows], [one.source_age for one in rows]], marks, 0,
         ),
         line_plot("mean delta (blue), peak delta (orange), 1 = white", frames,
                   [[one.mean_delta for one in rows], [one.peak_delta for one in rows]], marks),
@@ -119,10 +119,9 @@ def _summary(quality: ShotQuality) -> dict[str, Any]:
     }
 
 
-def _row(job: Any, one: FrameQuality) -> dict[str, Any]:
+def _row(one: FrameQuality) -> dict[str, Any]:
     values = {name: _rounded(value) if isinstance(value, float) else value for name, value in asdict(one).items()}
-    ages = {"source_age": _rounded(job.source_age.at(one.frame)), "target_age": _rounded(job.target_age.at(one.frame))}
-    return {**values, "reasons": list(one.reasons), **ages}
+    return {**values, "reasons": list(one.reasons)}
 
 
 def _mean(values: list[float]) -> float:

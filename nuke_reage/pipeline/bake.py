@@ -168,6 +168,7 @@ def _write(
         "reage/version": __version__,
         "reage/model": shot.descriptor.name,
         "reage/model_sha256": shot.descriptor.sha256,
+        "reage/colorspace": shot.encoding.working_space.name,
         "reage/source_age": f"{shot.job.source_age.at(task.frame):g}",
         "reage/target_age": f"{shot.job.target_age.at(task.frame):g}",
         # The whole job's, whatever part of it is baked here: a frame's file is the same from every chunk.

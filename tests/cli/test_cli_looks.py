@@ -51,6 +51,29 @@ def test_a_plate_and_its_comp_are_compared(reage, plate, baked, tmp_path):
     assert first.std() > 20
 
 
+def test_a_photo_and_the_exr_made_of_it_are_shown_alike(reage, shots, tmp_path):
+    """The comp of a photo holds the photo's own values, although it is an EXR."""
+    photo = np.clip(shots.film(), 0, 1) ** (1 / 2.2)
+    cv2.imwrite(str(tmp_path / "photo.png"), (photo[..., ::-1] * 255).round().astype(np.uint8))
+    made = reage(
+        "run", tmp_path / "photo.png", tmp_path / "o.exr", *AGES, "--layers", "delta,mask,comp", "--device", "cpu"
+    )
+    assert made.code == 0, made.err
+    difference = ("-o", tmp_path / "d.png", "--mode", "difference", "--gain", "1")
+    outcome = reage("compare", tmp_path / "photo.png", tmp_path / "o.exr", *difference)
+    assert outcome.code == 0, outcome.err
+    picture = cv2.imread(str(tmp_path / "d.png")).astype(int)
+    assert (picture[:4] == 128).all() and 0 < np.abs(picture - 128).max() < 90
+
+
+def test_layers_without_a_picture_are_not_compared(reage, plate, baked, tmp_path):
+    made = reage("run", plate, tmp_path / "o.####.exr", *AGES, "--frames", "1001", "--device", "cpu",
+                 "--track", baked / "shot.track.json")  # fmt: skip
+    assert made.code == 0, made.err
+    outcome = reage("compare", plate, tmp_path / "o.####.exr", "-o", tmp_path / "x.png")
+    assert outcome.code == 3 and "no picture" in outcome.err and not (tmp_path / "x.png").exists()
+
+
 def test_a_wipe_shows_the_first_left_and_the_second_right(reage, tmp_path):
     for name, level in (("dark", 30), ("light", 220)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((40, 100, 3), level, np.uint8))

@@ -93,6 +93,8 @@ def test_the_command_writes_a_page_and_json_and_ends_well(copy, reage, plate):
     assert outcome.code == 0 and "warning" in outcome.err and "1004" in outcome.err
     data = json.loads((folder / "report.json").read_text())
     assert data["look_at_first"][0] == 1004 and data["summary"]["baked"] == 6
+    # Ages are those that were baked; 1004 was written again without any.
+    assert [(row["source_age"], row["target_age"]) for row in data["frames"][2:4]] == [(35, 70), (None, None)]
     page = (folder / "report.html").read_text()
     assert page.count("<svg") == 6 and "data:image/jpeg;base64," in page
     assert not re.search(r'(?:src|href)="(?!data:)', page), "nothing beside it"
