@@ -36,9 +36,12 @@ _SWINGS_SECONDS = 4.0
 )  # fmt: skip
 @click.option("--frames", default="", metavar="RANGE", help="Frames to show. Default: all that both have.")
 @click.option(
-    "--position", type=click.FloatRange(0, 1), default=None, help="Wipe's line. Default: it swings in a movie."
+    "--position",
+    type=click.FloatRange(0, 1),
+    default=None,
+    help="Wipe's line, 0 = left edge, 1 = right edge. Default: it swings in a movie, else 0.5.",
 )
-@click.option("--gain", type=float, default=4.0, show_default=True, help="Of the difference.")
+@click.option("--gain", type=float, default=4.0, show_default=True, help="Factor on the difference.")
 @click.option(
     "--input-colorspace",
     default="",

@@ -99,7 +99,7 @@ BAKE_KNOBS: tuple[Knob, ...] = (
         "exposure",
         "colour.exposure_stops",
         "exposure",
-        "Stops on top of that.",
+        "Stops on top of the automatic exposure.",
         "float",
         0.0,
         -10,

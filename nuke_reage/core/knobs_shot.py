@@ -44,7 +44,8 @@ SHOT_KNOBS: tuple[Knob, ...] = (
         "age_map",
         "age_map.path",
         "age map",
-        "Painted target ages, in years, one value a pixel: map.####.exr or map.####.exr:channel.",
+        "Painted target ages, in years, one value a pixel: map.####.exr or map.####.exr:channel. In an integer still, "
+        "white is 100 years.",
         "file",
         "",
     ),
