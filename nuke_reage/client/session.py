@@ -61,6 +61,8 @@ class WorkerSession:
         """
         if self.pid is not None:
             return
+        # One that died unnoticed still holds its pipes.
+        self.close()
         self._inbox = queue.Queue()
         self._process = start_worker(self._site, self._log)
         self._reader = threading.Thread(
