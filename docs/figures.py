@@ -14,7 +14,7 @@ from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.face_mask import face_mask
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
-from nuke_reage.imaging.lines import SHADE_OF_SKIN, line_shading
+from nuke_reage.imaging.lines import SHADE_OF_SKIN, FaceLines
 from nuke_reage.imaging.mesh import FaceMesh
 from nuke_reage.imaging.protect import protect_mattes
 from nuke_reage.imaging.regions import region_mattes, region_weights
@@ -85,7 +85,7 @@ def lines_picture() -> npt.NDArray[np.float32]:
     if crop is None:
         raise LookupError("the astronaut's face was not found")
     mesh = FaceMesh(crop.landmarks / np.float32(2 * _TILE), 2 * _TILE)
-    lines = line_shading(crop.rgb, crop.landmarks, 2 * _TILE, 25.0, 80.0)
+    lines = FaceLines(crop.rgb, crop.landmarks, 2 * _TILE).log_shading(25.0, 80.0)
     height = np.clip(0.5 + 0.3 * Relief(mesh).height(25.0, 80.0), 0, 1)
     curve = DisplayCurve()
     lined = curve.encode(curve.decode(crop.rgb) * np.exp(lines[..., None] * SHADE_OF_SKIN))

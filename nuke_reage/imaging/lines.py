@@ -20,7 +20,7 @@ from nuke_reage.imaging.mesh import FaceMesh
 from nuke_reage.imaging.relief import Relief, fit_light
 from nuke_reage.imaging.skin import skin_matte
 
-__all__ = ["SHADE_OF_SKIN", "line_shading"]
+__all__ = ["SHADE_OF_SKIN", "FaceLines"]
 
 SHADE_OF_SKIN = np.array([0.85, 1.03, 1.12], np.float32)
 """How much of a line each of red, green and blue gets: light that has been under the skin fills shadows with red."""
@@ -31,44 +31,48 @@ _SMALL_PX = 256
 _SIZE, _MIDDLE = 0.25, (0.5, 0.47)
 
 
-def line_shading(
-    encoded: Any, landmarks: npt.ArrayLike, side_px: int, source_age_years: float, target_age_years: float | FloatArray
-) -> FloatArray:
-    """What lines of age do to the light on a face.
+class FaceLines:
+    """The lines of age on one face in one frame; what does not depend on ages is done once.
 
     Args:
         encoded: (S, S, 3) display-like picture of the face, 0..1 for ordinary light, unbounded, finite.
         landmarks: (468, 2) or (468, 3) pixels of that picture.
-        side_px: side of the result, which covers the same square.
-        source_age_years: age in the plate.
-        target_age_years: age wanted, one for all, or a square of any side.
-
-    Returns:
-        (side, side) float32, natural logarithm of a factor on linear light, for each channel times
-        :data:`SHADE_OF_SKIN`.  0 beyond the face, on eyes, lips, brows, hair and glasses, and where nothing ages.
+        side_px: side of the results, which cover the same square.
 
     Raises:
         ValueError: a shape is wrong, or landmarks are not finite or have no extent.
     """
-    picture = require_rgb(encoded, "encoded")
-    # Where skin is and how it is lit changes slowly: a small picture will do.
-    small = np.asarray(cv2.resize(picture, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA), np.float32)
-    points = np.asarray(require_landmarks(landmarks, "landmarks") / picture.shape[0], np.float32)
-    placed = points * np.float32(_SMALL_PX)
-    skin = skin_matte(small, placed, features=False)
-    parts = face_parts(placed, _SMALL_PX)
-    light = fit_light(np.clip(small, 0.0, 1.0), skin * parts.face, placed)
-    years = _at_least(target_age_years, source_age_years, side_px)
-    lines = _relief().log_shading(points * np.float32(side_px), side_px, light, source_age_years, years)
-    free = skin * (1 - np.maximum(parts.eyes, parts.lips))
-    return np.asarray(lines * _resized(free, side_px), np.float32)
 
+    def __init__(self, encoded: Any, landmarks: npt.ArrayLike, side_px: int) -> None:
+        picture = require_rgb(encoded, "encoded")
+        # Where skin is and how it is lit changes slowly: a small picture will do.
+        small = np.asarray(cv2.resize(picture, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA), np.float32)
+        points = np.asarray(require_landmarks(landmarks, "landmarks") / picture.shape[0], np.float32)
+        placed = points * np.float32(_SMALL_PX)
+        skin = skin_matte(small, placed, features=False)
+        parts = face_parts(placed, _SMALL_PX)
+        light = fit_light(np.clip(small, 0.0, 1.0), skin * parts.face, placed)
+        self._side_px = side_px
+        self._relief = _relief().on_face(points * np.float32(side_px), side_px, light)
+        self._free = _resized(skin * (1 - np.maximum(parts.eyes, parts.lips)), side_px)
 
-def _at_least(years: float | FloatArray, source_age_years: float, side_px: int) -> float | FloatArray:
-    """Lines come, they never go: what a face has of its own is for the network to take away."""
-    if isinstance(years, np.ndarray):
-        return np.maximum(_resized(years, side_px), np.float32(source_age_years))
-    return max(years, source_age_years)
+    def log_shading(self, source_age_years: float, target_age_years: float | FloatArray) -> FloatArray:
+        """What the lines do to the light.
+
+        Lines come, they never go: what a face has of its own is for the network to take away.
+
+        Args:
+            source_age_years: age in the plate.
+            target_age_years: age wanted, one for all, or a square of any side.
+
+        Returns:
+            (side, side) float32, natural logarithm of a factor on linear light, for each channel times
+            :data:`SHADE_OF_SKIN`.  0 beyond the face, on eyes, lips, brows, hair and glasses, and where nothing ages.
+        """
+        if isinstance(target_age_years, np.ndarray):
+            years = np.maximum(_resized(target_age_years, self._side_px), np.float32(source_age_years))
+            return self._relief.log_shading(source_age_years, years) * self._free
+        return self._relief.log_shading(source_age_years, max(target_age_years, source_age_years)) * self._free
 
 
 def _resized(values: FloatArray, side_px: int) -> FloatArray:

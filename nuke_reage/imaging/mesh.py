@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import Delaunay
 
-from nuke_reage.imaging.arrays import FloatArray
+from nuke_reage.imaging.arrays import FloatArray, require_landmarks
 
 __all__ = ["FaceMesh", "MeshMap", "blur", "masked_blur", "polygon_mask"]
 
-_LANDMARKS = 468
 _SUBPIXEL_BITS = 4
 _MIN_TRIANGLE_PX2 = 1e-3
 _NOWHERE = -1e6
@@ -57,10 +56,8 @@ class FaceMesh:
     """
 
     def __init__(self, mean_landmarks: FloatArray, canvas_px: int) -> None:
-        if mean_landmarks.shape != (_LANDMARKS, 2):
-            raise ValueError(f"mean landmarks must have shape ({_LANDMARKS}, 2), got {mean_landmarks.shape}")
         self.canvas_px = canvas_px
-        self.mean = np.asarray(mean_landmarks, np.float32) * canvas_px
+        self.mean = np.asarray(require_landmarks(mean_landmarks, "mean_landmarks"), np.float32) * canvas_px
         self._triangles = np.asarray(Delaunay(self.mean).simplices)
 
     def to_face(self, landmarks: FloatArray, canvas_px: int | None = None) -> MeshMap:

@@ -10,6 +10,7 @@ folds, lips, cheeks, chin).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -18,10 +19,14 @@ import numpy.typing as npt
 
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.face_mask import face_size_px
-from nuke_reage.imaging.mesh import FaceMesh, blur
+from nuke_reage.imaging.gamut import LUMA_WEIGHTS
+from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur
 from nuke_reage.imaging.relief_lines import GROUPS, Group, Line
 
-__all__ = ["Light", "Relief", "fit_light"]
+__all__ = ["DISPLAY_GAMMA", "Light", "Relief", "ReliefOnFace", "fit_light"]
+
+DISPLAY_GAMMA = 2.2
+"""About the power between encoded and linear light."""
 
 _MIDLINE = (10, 168, 2, 152)
 _SAMPLES_PER_PX = 2.0
@@ -35,8 +40,6 @@ _RIM_PX = 8.0
 _OCCLUSION = 0.26
 _MIN_SHADING = 0.7
 _BRIGHTEST = 0.3
-_DISPLAY_GAMMA = 2.2
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _LATE, _MAX_SHARE = 1.2, 1.15
 _OVERHEAD = np.array([0.0, -0.22], np.float32)
 
@@ -66,58 +69,75 @@ class Relief:
 
     Args:
         mesh: the mean face.
+
+    Attributes:
+        heights: (S, S) each of :data:`~nuke_reage.imaging.relief_lines.GROUPS`, when it is there in full.
     """
 
     def __init__(self, mesh: FaceMesh) -> None:
         self._mesh = mesh
         inside = _inside(mesh)
-        self._heights = [_draw(group, mesh.mean, mesh.canvas_px, seed) * inside for seed, group in enumerate(GROUPS)]
+        self.heights = [_draw(group, mesh.mean, mesh.canvas_px, seed) * inside for seed, group in enumerate(GROUPS)]
 
     def height(self, from_years: float, to_years: float) -> FloatArray:
         """(S, S) what the relief changes by, in pixels of a 256 canvas; furrows are negative."""
         shares = [float(_share(one, to_years) - _share(one, from_years)) for one in GROUPS]
-        return np.asarray(sum(share * height for share, height in zip(shares, self._heights, strict=True)), np.float32)
+        return np.asarray(sum(share * height for share, height in zip(shares, self.heights, strict=True)), np.float32)
 
-    def log_shading(
-        self,
-        landmarks: FloatArray,
-        canvas_px: int,
-        light: Light,
-        from_years: float,
-        to_years: float | FloatArray,
-    ) -> FloatArray:
-        """(canvas, canvas) what the lines change of the natural logarithm of linear light on a face; 0 beyond it.
+    def on_face(self, landmarks: FloatArray, canvas_px: int, light: Light) -> ReliefOnFace:
+        """The lines laid on a face.
 
         Args:
-            landmarks: (468, 2) pixels of the canvas.
+            landmarks: (468, 2) pixels of a canvas.
             canvas_px: its side.
             light: on the face.
+        """
+        unit = face_size_px(landmarks) / face_size_px(self._mesh.mean) * self._mesh.canvas_px / 256.0
+        smooth = np.maximum(light.shading(landmarks, canvas_px), _MIN_SHADING)
+        return ReliefOnFace(self, self._mesh.to_face(landmarks, canvas_px), unit, light.across + _OVERHEAD, smooth)
+
+
+class ReliefOnFace:
+    """The relief on one face, for any ages; made by :meth:`Relief.on_face`.
+
+    Args:
+        relief: over the mean face.
+        to_face: lays it on the face.
+        unit: pixels of the canvas for a pixel of a 256 canvas.
+        across: (2,) light to the right and down.
+        smooth: (canvas, canvas) brightness of the smooth face, above 0.
+    """
+
+    def __init__(self, relief: Relief, to_face: MeshMap, unit: float, across: FloatArray, smooth: FloatArray) -> None:
+        self._relief, self.to_face = relief, to_face
+        self._unit, self._across, self._smooth = unit, across, smooth
+
+    def log_shading(self, from_years: float, to_years: float | FloatArray) -> FloatArray:
+        """(canvas, canvas) what the lines change of the natural logarithm of linear light; 0 beyond the face.
+
+        Args:
             from_years: age now.
             to_years: age wanted, one or (canvas, canvas).
         """
-        height = self._laid(landmarks, canvas_px, from_years, to_years)
-        unit = face_size_px(landmarks) / face_size_px(self._mesh.mean) * self._mesh.canvas_px / 256.0
+        height = self._height(from_years, to_years)
         # Height is in pixels of a 256 canvas, distance in pixels of this one.
-        slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=unit / 8)
-        slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=unit / 8)
-        across = light.across + _OVERHEAD
-        smooth = np.maximum(light.shading(landmarks, canvas_px), _MIN_SHADING)
-        lit = -(across[0] * slope_x + across[1] * slope_y) / smooth
+        slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=self._unit / 8)
+        slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=self._unit / 8)
+        lit = -(self._across[0] * slope_x + self._across[1] * slope_y) / self._smooth
         # A furrow sees less of the sky than the skin beside it.
-        hidden = _OCCLUSION * _DISPLAY_GAMMA * np.minimum(height - blur(height, 2.5 * unit), 0.0)
+        hidden = _OCCLUSION * DISPLAY_GAMMA * np.minimum(height - blur(height, 2.5 * self._unit), 0.0)
         return np.asarray(np.log1p(_BRIGHTEST * np.tanh(lit / _BRIGHTEST)) + hidden, np.float32)
 
-    def _laid(
-        self, landmarks: FloatArray, canvas_px: int, from_years: float, to_years: float | FloatArray
-    ) -> FloatArray:
-        """:meth:`height` on the face."""
-        to_face = self._mesh.to_face(landmarks, canvas_px)
-        if isinstance(to_years, float | int):
-            return to_face(self.height(from_years, float(to_years)), cubic=True)
-        laid = np.zeros((canvas_px, canvas_px), np.float32)
-        for group, height in zip(GROUPS, self._heights, strict=True):
-            laid += (_share(group, to_years) - _share(group, from_years)) * to_face(height, cubic=True)
-        return laid
+    def _height(self, from_years: float, to_years: float | FloatArray) -> FloatArray:
+        """:meth:`Relief.height` on the face."""
+        if not isinstance(to_years, np.ndarray):
+            return self.to_face(self._relief.height(from_years, to_years), cubic=True)
+        shares = (_share(one, to_years) - _share(one, from_years) for one in GROUPS)
+        return np.asarray(sum(share * laid for share, laid in zip(shares, self._laid, strict=True)), np.float32)
+
+    @cached_property
+    def _laid(self) -> list[FloatArray]:
+        return [self.to_face(one, cubic=True) for one in self._relief.heights]
 
 
 def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light:
@@ -129,7 +149,7 @@ def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light
         landmarks: (468, 2) canvas pixels.
     """
     terms = _normals(landmarks, rgb.shape[0])
-    brightness = np.maximum(rgb @ _LUMINANCE, 0.0) ** _DISPLAY_GAMMA
+    brightness = np.maximum(rgb @ np.array(LUMA_WEIGHTS, np.float32), 0.0) ** DISPLAY_GAMMA
     against = terms.reshape(-1, 4)
     flat = against * skin.reshape(-1, 1)
     normal = flat.T @ against + 1e-3 * float(skin.sum()) * np.eye(4, dtype=np.float32)

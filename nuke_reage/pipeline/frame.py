@@ -5,9 +5,11 @@ Nothing here depends on any other frame, so that a frame alone, in a chunk and i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from itertools import tee
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +21,7 @@ from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.encoding import NetworkEncoding
 from nuke_reage.imaging.face_mask import face_mask, face_size_px, mask_window
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
-from nuke_reage.imaging.lines import SHADE_OF_SKIN, line_shading
+from nuke_reage.imaging.lines import SHADE_OF_SKIN, FaceLines
 from nuke_reage.imaging.protect import protect_mattes
 from nuke_reage.imaging.regions import region_mattes, region_weights
 from nuke_reage.imaging.sampling import warp_back
@@ -104,7 +106,7 @@ class FrameExtras:
 
 
 NOTHING_MORE = FrameExtras()
-DEFAULT_MODEL = ModelSettings()
+_DEFAULT_MODEL = ModelSettings()
 # Finer than the canvas of a small network: lines are to be as sharp as the plate.
 _LINES_PX = 1024
 
@@ -118,7 +120,7 @@ def reage_frame(
     predictor: Predictor,
     encoding: NetworkEncoding,
     mask: MaskSettings,
-    model: ModelSettings = DEFAULT_MODEL,
+    model: ModelSettings = _DEFAULT_MODEL,
     extras: FrameExtras = NOTHING_MORE,
 ) -> FrameLayers | None:
     """Re-age a face in one frame, and to the ages of ``extras.ladder``; see :func:`reage_ladder`."""
@@ -142,7 +144,7 @@ def reage_ladder(
     predictor: Predictor,
     encoding: NetworkEncoding,
     mask: MaskSettings,
-    model: ModelSettings = DEFAULT_MODEL,
+    model: ModelSettings = _DEFAULT_MODEL,
     extras: FrameExtras = NOTHING_MORE,
 ) -> Iterator[FrameLayers | None]:
     """Re-age a face in one frame to a row of ages; what does not depend on the age is done once.
@@ -186,8 +188,9 @@ def reage_ladder(
         face_size_px=size_px,
     )
     field_of_ages = age_field(plate, face, crop, plan.canvas_px, extras.region_years, extras.maps.ages, extras.age_map)
-    ages = (field_of_ages.at(age) for age in target_ages_years)
+    ages, ages_again = tee(field_of_ages.at(age) for age in target_ages_years)
     gain = predictor.descriptor.lines * model.lines
+    lines_of_face = cache(partial(_lines_of, canvas, face, crop))
     to_delta = encoding.delta_maker(plate.rgb[window.slices_in(plate.data_window)])
     region = (plan.rows, plan.columns)
     corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
@@ -195,9 +198,8 @@ def reage_ladder(
         # They need the landmarks only, and the network leaves a thread of Python idle.
         mattes = beside.submit(_mattes, face, window, bare, aspect, extras)
         changes = predict_ladder(predictor, canvas, source_age_years, ages, region=region, tiling=model.tiling)
-        for target_age in target_ages_years:
-            wanted = field_of_ages.at(target_age)
-            lines = beside.submit(_lines, canvas, face, crop, window, source_age_years, wanted, gain)
+        for wanted in ages_again:
+            lines = beside.submit(_shading, lines_of_face, crop, window, source_age_years, wanted, gain)
             change = next(changes)
             back = crop.plate_from_canvas(plan.canvas_px)
             encoded_delta = warp_back(change[region], back, window, canvas_window=corner)
@@ -221,9 +223,14 @@ def _mattes(
     )
 
 
-def _lines(
-    canvas: Image,
-    face: TrackedFace,
+def _lines_of(canvas: Image, face: TrackedFace, crop: CropFrame) -> FaceLines:
+    canvas_px = canvas.shape[0]
+    landmarks = apply_affine(crop.canvas_from_plate(canvas_px), face.landmarks[:, :2])
+    return FaceLines(canvas, landmarks, max(canvas_px, _LINES_PX))
+
+
+def _shading(
+    lines_of_face: Callable[[], FaceLines],
     crop: CropFrame,
     window: Window,
     source_age_years: float,
@@ -233,11 +240,8 @@ def _lines(
     """(h, w, 3) what drawn lines of age multiply linear light by; None = there are none."""
     if gain == 0 or np.max(target_age_years) <= source_age_years:
         return None
-    canvas_px = canvas.shape[0]
-    landmarks = apply_affine(crop.canvas_from_plate(canvas_px), face.landmarks[:, :2])
-    side_px = max(canvas_px, _LINES_PX)
-    lines = line_shading(canvas, landmarks, side_px, source_age_years, target_age_years)
-    laid = warp_back(lines, crop.plate_from_canvas(side_px), window)
+    lines = lines_of_face().log_shading(source_age_years, target_age_years)
+    laid = warp_back(lines, crop.plate_from_canvas(lines.shape[0]), window)
     return np.asarray(np.exp(np.float32(gain) * laid[..., None] * SHADE_OF_SKIN), np.float32)
 
 

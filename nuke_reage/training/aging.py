@@ -16,7 +16,7 @@ import numpy as np
 from nuke_reage.imaging.anatomy import FaceParts, face_parts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur
-from nuke_reage.imaging.relief import Light, Relief, fit_light
+from nuke_reage.imaging.relief import DISPLAY_GAMMA, Relief, ReliefOnFace, fit_light
 from nuke_reage.training.hair import Hair, find_hair, recolour
 from nuke_reage.training.portraits import Portrait
 from nuke_reage.training.statistics import AgingStatistics, DetailBands, align, detail_bands, log_colour, luminance
@@ -26,7 +26,6 @@ __all__ = ["Ager", "Strengths"]
 
 _LOG_OFFSET = np.float32(0.03)
 _DEAD_YEARS = 2.0
-_DISPLAY_GAMMA = 2.2
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class _Face:
     bands: DetailBands
     exemplars: tuple[int, ...]
     from_mean: MeshMap
-    light: Light
+    relief: ReliefOnFace
 
 
 class Ager:
@@ -118,11 +117,10 @@ class Ager:
         logs = log_colour(crop.rgb)
         light = luminance(logs)
         lit = fit_light(crop.rgb, parts.skin, crop.landmarks)
+        relief = self._relief.on_face(crop.landmarks, self._statistics.canvas_px, lit)
         exemplars = tuple((self._exemplars or {}).get(portrait.sex) or self.resembling(portrait))
         hair = find_hair(crop.rgb, crop.landmarks, parts)
-        return _Face(
-            portrait, parts, hair, logs, light, detail_bands(light), exemplars, self._mesh.to_face(crop.landmarks), lit
-        )
+        return _Face(portrait, parts, hair, logs, light, detail_bands(light), exemplars, relief.to_face, relief)
 
     def _at(self, face: _Face, years: float) -> FloatArray:
         gap = years - face.portrait.age_years
@@ -174,9 +172,8 @@ class Ager:
         return np.asarray(smoother + filled, np.float32)
 
     def _relief_lines(self, face: _Face, years: float) -> FloatArray:
-        portrait, side = face.portrait, self._statistics.canvas_px
-        lines = self._relief.log_shading(portrait.crop.landmarks, side, face.light, portrait.age_years, years)
-        return np.asarray(self._strengths.relief * self._bare_skin(face) * lines / _DISPLAY_GAMMA, np.float32)
+        lines = face.relief.log_shading(face.portrait.age_years, years)
+        return np.asarray(self._strengths.relief * self._bare_skin(face) * lines / DISPLAY_GAMMA, np.float32)
 
     def _bare_skin(self, face: _Face) -> FloatArray:
         parts = face.parts

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.imaging.head import canonical_mesh
-from nuke_reage.imaging.lines import line_shading
+from nuke_reage.imaging.lines import FaceLines
 from nuke_reage.imaging.protect import protect_mattes
 
 SIDE = 256
@@ -20,6 +20,10 @@ def landmarks_at(side_px, dx=0.0, dy=0.0, degrees=0.0):
     turn = np.radians(degrees)
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     return (mesh @ rotation + [side_px * 0.5 + dx, side_px * 0.47 + dy]).astype(np.float32)
+
+
+def line_shading(picture, points, side_px, source, target):
+    return FaceLines(picture, points, side_px).log_shading(source, target)
 
 
 @pytest.fixture(scope="module")

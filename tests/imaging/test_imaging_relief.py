@@ -69,7 +69,7 @@ def test_a_larger_canvas_has_the_same_lines_only_sharper(relief):
 
 def test_light_from_the_other_side_turns_bright_edges_dark(relief, mesh):
     def shading(x, y, before=20, after=80):
-        return relief.log_shading(mesh.mean, SIDE, light_from(x, y), before, after)
+        return relief.on_face(mesh.mean, SIDE, light_from(x, y)).log_shading(before, after)
 
     left, right, front = shading(-0.6, 0.22), shading(0.6, 0.22), shading(0.0, 0.22)
     assert front.max() < 0.05 and front.min() < -0.4, "under even light furrows are only darker"
