@@ -75,11 +75,9 @@ def run_command(
         if process.poll() is None:
             process.kill()
             process.wait()
-        # What the command has started may outlive it for a while and hold its pipes.
-        for reader, pipe in zip(readers, (process.stderr, process.stdout)):
+        # What the command has started may outlive it for a while and hold its pipes: each reader closes its own.
+        for reader in readers:
             reader.join(_LINGER_SECONDS)
-            if pipe and not reader.is_alive():
-                pipe.close()
     if asked_at and process.returncode:
         raise CancelledError("by-user", "Stopped.", "Press the button again.")
     return _report(process.returncode, b"".join(answer), " ".join([*tail, *lines]))
@@ -113,12 +111,15 @@ def _report(code: int, answer: bytes, words: str) -> dict[str, Any]:
 
 
 def _hear(process: subprocess.Popen[bytes], lines: deque[str]) -> None:
-    for line in process.stderr or ():
-        text = line.decode("utf-8", "replace").strip()
-        if text:
-            lines.append(text)
+    assert process.stderr is not None
+    with process.stderr as pipe:
+        for line in pipe:
+            text = line.decode("utf-8", "replace").strip()
+            if text:
+                lines.append(text)
 
 
 def _collect(process: subprocess.Popen[bytes], answer: list[bytes]) -> None:
-    if process.stdout:
-        answer.append(process.stdout.read())
+    assert process.stdout is not None
+    with process.stdout as pipe:
+        answer.append(pipe.read())
