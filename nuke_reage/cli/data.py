@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from nuke_reage.cli.console import make_progress, show_json, stderr_console
 from nuke_reage.core.errors import UsageError
+from nuke_reage.core.strict import from_dict
+
+if TYPE_CHECKING:
+    from nuke_reage.training.aging import Strengths
 
 __all__ = ["command"]
 
@@ -55,6 +59,13 @@ def command() -> None:
     show_default=True,
     help="New lines of one exemplar for all of a sex, or of the one whom a face resembles.",
 )
+@click.option(
+    "--strength",
+    "strengths",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How much of an effect is applied: tone=1, relief=0 (see docs/training.md). Repeatable.",
+)
 @click.option("--limit", type=click.IntRange(1), default=None, metavar="N", help="Make the first N people only.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 def pairs(
@@ -66,6 +77,7 @@ def pairs(
     ages: str,
     canvas_px: int,
     lines: Literal["common", "resembling"],
+    strengths: tuple[str, ...],
     limit: int | None,
     as_json: bool,
 ) -> None:
@@ -77,7 +89,7 @@ def pairs(
     """
     from nuke_reage.training.pairs import make_pairs
 
-    wanted = _ages(ages)
+    wanted, of_effects = _ages(ages), _strengths(strengths)
     file = Path(ages_file) if ages_file else _ages_file(Path(portraits))
     with make_progress(stderr_console()) as progress:
         bars = {name: progress.add_task(name, total=None, note="") for name in ("faces", "measure", "pairs")}
@@ -90,6 +102,7 @@ def pairs(
             ages=wanted,
             canvas_px=canvas_px,
             lines=lines,
+            strengths=of_effects,
             limit=limit,
             progress=lambda stage, done, total: progress.update(bars[stage], completed=done, total=total),
         )
@@ -176,6 +189,19 @@ def _ages(text: str) -> tuple[int, ...]:
     if not ages or ages[0] < 0 or ages[-1] > 120:
         raise UsageError("bad-ages", f"--ages {text!r} is no list of ages.", "Write for example 20,40,60,80.")
     return ages
+
+
+def _strengths(texts: tuple[str, ...]) -> Strengths:
+    from nuke_reage.training.aging import Strengths
+
+    values = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            values[name.strip()] = float(value)
+        except ValueError:
+            raise UsageError("bad-strength", f"--strength {text!r} is no NAME=VALUE.", "Write relief=0.5.") from None
+    return from_dict(Strengths, values, "--strength")
 
 
 def _ages_file(portraits: Path) -> Path:

@@ -25,7 +25,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import fftconvolve
 
 from nuke_reage.core.adjust import PROTECTED, REGIONS, AdjustSettings
 from nuke_reage.imaging.arrays import FloatArray, require_image, require_mask, require_rgb, require_same_size
@@ -264,6 +263,8 @@ def _blurred(image: FloatArray, sigma_px: float, pixel_aspect: float) -> FloatAr
 
 def _convolved(image: npt.NDArray[np.float64], kernel: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
     """The convolution along one axis, as large as the image, however long the kernel is."""
+    from scipy.signal import fftconvolve  # brings scipy.stats: a second that a bake without adjustments saves
+
     start = (kernel.shape[axis] - 1) // 2
     full = fftconvolve(image, kernel, axes=axis)
     return np.asarray(np.take(full, range(start, start + image.shape[axis]), axis=axis))

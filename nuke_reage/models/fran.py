@@ -75,10 +75,10 @@ class BlurPool(nn.Module):
         super().__init__()
         self.channels = channels
         self.stride = stride
-        # In Python: torch.outer on the meta device, where layouts are found out, imports PyTorch's compiler for 2 s.
+        # In Python: torch.outer and expand on the meta device, where layouts are found out, import PyTorch's compiler.
         row = (1.0, 3.0, 3.0, 1.0)
-        kernel = torch.tensor([[one * other / 64.0 for other in row] for one in row])
-        self.register_buffer("filt", kernel.expand(channels, 1, 4, 4).clone())
+        kernel = [[one * other / 64.0 for other in row] for one in row]
+        self.register_buffer("filt", torch.tensor([[kernel]] * channels))
 
     def forward(self, x: Tensor) -> Tensor:
         padded = F.pad(x, (1, 2, 1, 2), mode="reflect")

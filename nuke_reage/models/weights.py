@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -77,7 +78,7 @@ def read_checkpoint(path: Path) -> StateDict:
     # Batch normalisation counts its batches in integers; nothing that is computed depends on them.
     state = {key: value for key, value in state.items() if not key.endswith(".num_batches_tracked")}
     for key, value in state.items():
-        if not value.is_floating_point() or not bool(torch.isfinite(value).all()):
+        if not value.is_floating_point() or not _is_finite(value):
             raise ModelError("corrupt-weights", f"{key} in {path} holds values that are no numbers.", FETCH_HINT)
     return state
 
@@ -132,7 +133,7 @@ def save_weights(
     tensors = {}
     for key, value in state.items():
         tensors[key] = value.detach().cpu().to(torch.float32 if key.endswith(".filt") else target).contiguous()
-        if not bool(torch.isfinite(tensors[key]).all()):
+        if not _is_finite(tensors[key]):
             raise ModelError("half-overflow", f"{key} does not fit {dtype}.", "Save it as float32.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -145,6 +146,11 @@ def save_weights(
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    # By NumPy: on a machine whose cores are taken, PyTorch's threads wait for each other at every small tensor.
+    return bool(np.isfinite(tensor.float().numpy()).all())
 
 
 def _read_safetensors(path: Path) -> StateDict:

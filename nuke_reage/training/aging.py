@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from nuke_reage.core.errors import UsageError
 from nuke_reage.imaging.anatomy import FaceParts, face_parts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur
@@ -26,6 +27,7 @@ __all__ = ["Ager", "Strengths"]
 
 _LOG_OFFSET = np.float32(0.03)
 _DEAD_YEARS = 2.0
+_MAX_STRENGTH = 3.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Strengths:
 
     Attributes:
         tone: luminance of the low frequencies.
+        highlights: share of what gets brighter with age, beside folds, that the low frequencies keep.
         hue: colour of the low frequencies.
         own_detail: exponent on the ratio of detail energies.
         smoothing: share of detail that a change of 35 years towards youth takes away.
@@ -41,9 +44,13 @@ class Strengths:
         wrinkles: new lines from the maps.
         relief: new lines as drawn and lit.
         shape: movement of the landmarks.
+
+    Raises:
+        UsageError: a strength is negative or above 3.
     """
 
     tone: float = 1.25
+    highlights: float = 1.0
     hue: float = 0.5
     own_detail: float = 1.5
     smoothing: float = 0.85
@@ -51,6 +58,13 @@ class Strengths:
     wrinkles: float = 1.0
     relief: float = 1.0
     shape: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0.0 <= value <= _MAX_STRENGTH:
+                raise UsageError(
+                    "bad-strength", f"Strength {name} is {value:g}.", f"It goes from 0 to {_MAX_STRENGTH:g}."
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,14 +153,15 @@ class Ager:
         return np.clip(self._reshape(aged, face, years), 0.0, 1.0)
 
     def _low_frequencies(self, face: _Face, years: float) -> FloatArray:
-        portrait, unit = face.portrait, self._unit
+        portrait, unit, strengths = face.portrait, self._unit, self._strengths
         shift = self._statistics.change(self._statistics.colour, portrait.sex, portrait.age_years, years)
         shift = blur(face.from_mean(shift), 2.0 * unit)
         tone = luminance(shift)
         hue = shift - tone[..., None]
         local = tone - blur(tone, 30.0 * unit)
+        brightens = local > 0 if years > portrait.age_years else local < 0
+        local = np.where(brightens, strengths.highlights * local, local)
         kept = face.parts.face * (1.0 - 0.6 * np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows]))
-        strengths = self._strengths
         return np.asarray(kept[..., None] * (strengths.tone * local[..., None] + strengths.hue * hue), np.float32)
 
     def _older_detail(self, face: _Face, years: float) -> FloatArray:

@@ -131,6 +131,8 @@ class LossConfig:
         adversarial_from_step: when it joins.
         discriminator_width: channels of its first layer, where none is given with the model to begin from.
         face_weight: how much more the face counts than the rest.
+        change_weight: how much more a pixel counts for each unit, from black to white, that it should change by; for
+            what changes much but lies outside the face, as hair does.
     """
 
     l1: float = 1.0
@@ -141,6 +143,7 @@ class LossConfig:
     adversarial_from_step: int = 0
     discriminator_width: int = 32
     face_weight: float = 8.0
+    change_weight: float = 0.0
 
 
 @dataclass(frozen=True)

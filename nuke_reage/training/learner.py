@@ -59,13 +59,22 @@ def _optimiser_of(net: nn.Module, config: OptimiserConfig) -> torch.optim.Optimi
     return torch.optim.AdamW(net.parameters(), rate, betas=betas, weight_decay=decay)
 
 
-def losses_of(output: Tensor, batch: Batch) -> dict[str, Tensor]:
-    """The losses that need no discriminator, unweighted, by name."""
-    pyramid, lines = pyramid_losses(output, batch.target, batch.weight)
+def losses_of(output: Tensor, batch: Batch, change_weight: float = 0.0) -> dict[str, Tensor]:
+    """The losses that need no discriminator, unweighted, by name.
+
+    Args:
+        output: (N, 3, S, S).
+        batch: what it should be.
+        change_weight: how much more a pixel counts for each unit that it should change by.
+    """
+    weight = batch.weight
+    if change_weight > 0:
+        weight = weight * (1.0 + change_weight * (batch.target - batch.source).abs().mean(dim=1, keepdim=True))
+    pyramid, lines = pyramid_losses(output, batch.target, weight)
     return {
-        "l1": weighted_l1(output, batch.target, batch.weight),
+        "l1": weighted_l1(output, batch.target, weight),
         "pyramid": pyramid,
-        "gradient": gradient_l1(output, batch.target, batch.weight),
+        "gradient": gradient_l1(output, batch.target, weight),
         "lines": lines,
     }
 
@@ -128,7 +137,7 @@ class Learner:
         for batch in batches:
             with frozen(self._judge):
                 output = self._forward(batch)
-                terms = losses_of(output, batch)
+                terms = losses_of(output, batch, config.change_weight)
                 loss = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
                 if adversarial:
                     terms["adversarial"] = generator_gan_loss(self._frozen_judge, output, batch.target_years)

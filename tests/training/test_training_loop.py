@@ -14,9 +14,9 @@ from nuke_reage.core.errors import ModelError, UsageError
 from nuke_reage.models.descriptor import load_descriptor
 from nuke_reage.models.fran import FranNet
 from nuke_reage.training.layout import list_people
-from nuke_reage.training.learner import Learner, frozen, learning_rate
+from nuke_reage.training.learner import Learner, frozen, learning_rate, losses_of
 from nuke_reage.training.loop import Reporter, train
-from nuke_reage.training.sampling import BatchMaker, Pair
+from nuke_reage.training.sampling import Batch, BatchMaker, Pair
 from nuke_reage.training.validation import validate
 
 
@@ -160,6 +160,22 @@ def test_the_generator_step_gives_the_discriminator_no_gradient_and_the_other_wa
     learner._judge_step([batch], [batch.source])
     assert all(parameter.grad is not None for parameter in learner._judge.parameters())
     assert all(torch.equal(a, b.grad) for a, b in zip(gradients, learner._net.parameters(), strict=True))
+
+
+def test_what_should_change_more_counts_more():
+    source = torch.full((1, 3, 64, 64), 0.2)
+    target = source.clone()
+    target[..., :32] += 0.5
+    weight = torch.ones(1, 1, 64, 64)
+    batch = Batch(source, target, weight, torch.tensor([30.0]), torch.tensor([60.0]))
+    errors = {}
+    for side, columns in (("changing", slice(8, 24)), ("still", slice(40, 56))):
+        output = target.clone()
+        output[..., 24:40, columns] += 0.1
+        errors[side] = losses_of(output, batch, change_weight=6.0)
+        assert float(losses_of(output, batch)["l1"]) == pytest.approx(0.1 / 16, rel=1e-4)
+    for name in ("l1", "lines"):
+        assert float(errors["changing"][name]) == pytest.approx(4.0 * float(errors["still"][name]), rel=0.05)
 
 
 def test_freezing_ends_also_after_an_error():

@@ -6,12 +6,15 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from nuke_reage.cli.data import command
 from nuke_reage.core.errors import UsageError
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.faces.canonical import canonical_mesh
 from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.mesh import FaceMesh, blur, masked_blur
+from nuke_reage.training.aging import Ager, Strengths
 from nuke_reage.training.hair import Hair, recolour
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.pairs import make_pairs
@@ -86,20 +89,27 @@ def test_bad_ages_are_named(tmp_path):
         read_ages(path)
 
 
-def test_measured_aging_is_the_aging_that_was_put_in_and_skin_tone_does_not_leak(landmarks):
+ACROSS = np.tile(np.linspace(-1, 1, SIDE, dtype=np.float32), (SIDE, 1))
+
+
+def slanting_people(landmarks):
+    """Of 30 to 80 years: faces get darker on the left and brighter on the right, 0.01 in the logarithm a year."""
     rng = np.random.default_rng(5)
     texture = blur(rng.normal(0, 1, (SIDE, SIDE)).astype(np.float32), 0.8)
-    x = np.tile(np.linspace(-1, 1, SIDE, dtype=np.float32), (SIDE, 1))
     people = []
     for index in range(60):
         years = 30 + 50 * index / 59
         tone = 0.45 - 0.004 * (years - 55) + rng.normal(0, 0.01)  # the old ones happen to be darker
-        logs = np.log(tone) + 0.01 * (years - 55) * x + texture * 0.08 * np.exp(0.015 * (years - 55))
+        logs = np.log(tone) + 0.01 * (years - 55) * ACROSS + texture * 0.08 * np.exp(0.015 * (years - 55))
         people.append(portrait(str(index), years, np.repeat(np.exp(logs)[..., None], 3, axis=2) - 0.03, landmarks))
-    statistics = measure(people)
+    return people
+
+
+def test_measured_aging_is_the_aging_that_was_put_in_and_skin_tone_does_not_leak(landmarks):
+    statistics = measure(slanting_people(landmarks))
     skin = face_parts(landmarks, SIDE).skin > 0.8
     change = luminance(statistics.change(statistics.colour, "m", 40.0, 50.0))
-    slope = np.polyfit(x[skin], change[skin], 1)
+    slope = np.polyfit(ACROSS[skin], change[skin], 1)
     assert slope[0] == pytest.approx(0.1, abs=0.01), "0.01 a year to the right"
     assert slope[1] == pytest.approx(0.0, abs=0.01), "no cast"
     energy = statistics.change(statistics.coarse, "m", 40.0, 50.0)
@@ -109,6 +119,28 @@ def test_measured_aging_is_the_aging_that_was_put_in_and_skin_tone_does_not_leak
     assert np.array_equal(
         statistics.change(statistics.colour, "m", 50.0, 95.0), statistics.change(statistics.colour, "m", 50.0, 82.0)
     ), "nothing is made up beyond the ages that portraits have"
+
+
+def test_what_gets_brighter_with_age_can_be_held_back_in_both_directions(landmarks):
+    people = slanting_people(landmarks)
+    only_tone = {"hue": 0.0, "own_detail": 0.0, "smoothing": 0.0, "furrows": 0.0, "relief": 0.0, "shape": 0.0}
+    face = face_parts(landmarks, SIDE).face > 0.95
+    middle = people[30]
+    changes = {}
+    for highlights in (0.0, 1.0):
+        ager = Ager(measure(people), strengths=Strengths(**only_tone, highlights=highlights))
+        changes[highlights] = [(one - middle.crop.rgb).mean(axis=2) for one in ager.at_ages(middle, (35.0, 75.0))]
+    (young, old), (young_whole, old_whole) = changes[0.0], changes[1.0]
+    assert old_whole[face].max() > 0.01 and young_whole[face].min() < -0.01
+    assert old[face].max() < 0.003 and young[face].min() > -0.003
+    assert old[face].min() == pytest.approx(old_whole[face].min(), rel=0.05), "what gets darker is left alone"
+
+
+def test_strengths_are_checked(tmp_path):
+    for wrong, said in (("relif=0", "Did you mean relief"), ("tone=-1", "0 to 3"), ("tone", "relief=0.5")):
+        result = CliRunner().invoke(command, ["pairs", str(tmp_path), str(tmp_path / "out"), "--strength", wrong])
+        assert isinstance(result.exception, UsageError) and said in result.exception.hint
+    assert not (tmp_path / "out").exists()
 
 
 def test_too_few_portraits_are_refused(landmarks):
