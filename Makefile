@@ -36,6 +36,9 @@ $(VENV)/docs.stamp: $(VENV)/base.stamp requirements/docs.txt
 demo: $(VENV)/base.stamp
 	@$(BIN)/reage demo
 
+# One thread for each of the processes: threads of a matrix product that wait for a taken core cost a hundred products.
+test: export OMP_NUM_THREADS := 1
+test: export OPENBLAS_NUM_THREADS := 1
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
