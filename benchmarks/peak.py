@@ -16,7 +16,8 @@ from torch import nn
 
 from benchmarks.network import processor_name, region_of
 from nuke_reage.models.backends.base import pack_input
-from nuke_reage.models.fran import FranNet, decoder_plan
+from nuke_reage.models.fran import FranNet
+from nuke_reage.models.fran_plan import decoder_plan
 from nuke_reage.models.staged import DeepStage, SurfaceStage
 
 __all__ = ["main"]

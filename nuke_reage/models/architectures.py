@@ -1,20 +1,27 @@
 """The networks that a descriptor can name.
 
-To add one: write the module, then one entry in :func:`architecture`.
+To add one: write the module, then one entry in :func:`architecture`.  PyTorch is imported only when a network is built.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
+import numpy.typing as npt
 
 from nuke_reage.core.errors import ModelError
 from nuke_reage.core.strict import nearest
-from nuke_reage.models import fran
+from nuke_reage.models import fran_plan
 
-__all__ = ["Architecture", "architecture"]
+if TYPE_CHECKING:
+    from nuke_reage.models.fran import FranNet
+
+__all__ = ["Architecture", "StateDict", "architecture"]
+
+StateDict: TypeAlias = dict[str, npt.NDArray[Any]]
+"""The weights of a network: arrays by name."""
 
 
 @dataclass(frozen=True)
@@ -31,25 +38,25 @@ class Architecture:
     """
 
     name: str
-    build: Callable[[int], fran.FranNet]
+    build: Callable[[int], FranNet]
     layout: Callable[[int], Mapping[str, tuple[int, ...]]]
     width_key: str
     receptive_radius_px: int
 
-    def width_of(self, state: Mapping[str, torch.Tensor], source: str) -> int:
-        """The width of the network that these tensors, out of a file called ``source``, belong to.
+    def width_of(self, state: Mapping[str, npt.NDArray[Any]], source: str) -> int:
+        """The width of the network that these arrays, out of a file called ``source``, belong to.
 
         Raises:
             ModelError: ``wrong-architecture``; they belong to another network.
         """
-        tensor = state.get(self.width_key)
-        if tensor is None or tensor.ndim != 4:
+        first = state.get(self.width_key)
+        if first is None or first.ndim != 4:
             raise ModelError(
                 "wrong-architecture",
                 f"{source} holds no {self.width_key!r}, so it is not of the {self.name!r} network.",
                 "Give the state dict of a network of this architecture.",
             )
-        return int(tensor.shape[0])
+        return int(first.shape[0])
 
 
 def architecture(name: str) -> Architecture:
@@ -59,8 +66,16 @@ def architecture(name: str) -> Architecture:
         ModelError: ``unknown-architecture``.
     """
     known = {
-        "fran": Architecture("fran", fran.FranNet, fran.layout, "init_conv.0.weight", fran.RECEPTIVE_RADIUS_PX),
+        "fran": Architecture(
+            "fran", _build_fran, fran_plan.layout, "init_conv.0.weight", fran_plan.RECEPTIVE_RADIUS_PX
+        ),
     }
     if name not in known:
         raise ModelError("unknown-architecture", f"There is no architecture {name!r}.", nearest(name, known))
     return known[name]
+
+
+def _build_fran(width: int) -> FranNet:
+    from nuke_reage.models.fran import FranNet
+
+    return FranNet(width)

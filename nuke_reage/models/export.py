@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from nuke_reage.core.errors import DeviceError, ModelError
 from nuke_reage.models.architectures import architecture
 from nuke_reage.models.descriptor import ModelDescriptor
-from nuke_reage.models.fran import IN_CHANNELS, FranNet
+from nuke_reage.models.fran import FranNet
+from nuke_reage.models.fran_plan import IN_CHANNELS
 from nuke_reage.models.loading import load_network
 
 __all__ = ["EXPORT_TOLERANCE", "export", "onnx_bytes"]

@@ -12,22 +12,22 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
-from nuke_reage.models.fran import layout
+from nuke_reage.models.architectures import StateDict
+from nuke_reage.models.fran_plan import layout
 
 __all__ = ["formula_state_dict"]
 
 
-def formula_state_dict(width: int) -> dict[str, torch.Tensor]:
+def formula_state_dict(width: int) -> StateDict:
     """A complete state dict of the FRAN network of that width, float32."""
-    row = torch.tensor([1.0, 3.0, 3.0, 1.0])
-    blur = torch.outer(row, row) / 64.0
-    state: dict[str, torch.Tensor] = {}
+    row = np.array([1.0, 3.0, 3.0, 1.0], np.float32)
+    blur = np.outer(row, row) / np.float32(64.0)
+    state: StateDict = {}
     number = 0
     for key, shape in layout(width).items():
         if key.endswith(".filt"):
-            state[key] = blur.expand(shape).clone()
+            state[key] = np.tile(blur, (shape[0], 1, 1, 1))
             continue
         if key.endswith(".bias"):
             gain = 0.05
@@ -37,6 +37,6 @@ def formula_state_dict(width: int) -> dict[str, torch.Tensor]:
             gain = math.sqrt(6.0 / math.prod(shape[1:]))
         noise = np.sin(12.9898 * np.arange(math.prod(shape), dtype=np.float64) + 78.233 * number + 0.5) * 43758.5453
         values = gain * (2.0 * (noise - np.floor(noise)) - 1.0)
-        state[key] = torch.from_numpy(values.astype(np.float32).reshape(shape))
+        state[key] = values.astype(np.float32).reshape(shape)
         number += 1
     return state

@@ -2,68 +2,29 @@
 
 Re-implemented from the description in Zoss et al., *Production-Ready Face Re-Aging for Visual Effects*, ACM TOG 41(6),
 2022, with the parameter names of the published checkpoint, so that its state dict loads unchanged.  Width is a
-parameter: 64 is the published network (31.0 M parameters), 20 the bundled light one.
-
-Levels are numbered by how often the picture has been halved: 0 is the canvas, 4 the bottleneck.
+parameter: 64 is the published network (31.0 M parameters), 20 the bundled light one.  Its sizes and windows are in
+:mod:`nuke_reage.models.fran_plan`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from torch import Tensor, nn
 
-__all__ = [
-    "LEVELS",
-    "MULTIPLE",
-    "RECEPTIVE_RADIUS_PX",
-    "BlurPool",
-    "Down",
-    "FranNet",
-    "FranWindow",
-    "LevelPlan",
-    "PixelWindow",
-    "Up",
-    "cut",
-    "decoder_plan",
-    "grow",
-    "he_init",
-    "layout",
-    "whole_or",
-]
+from nuke_reage.models.fran_plan import (
+    IN_CHANNELS,
+    NEGATIVE_SLOPE,
+    OUT_CHANNELS,
+    LevelPlan,
+    PixelWindow,
+    decoder_plan,
+)
 
-LEVELS = 4
-"""How often the picture is halved."""
-
-MULTIPLE = 2**LEVELS
-"""Canvas height and width must be multiples of this, or skip connections would not line up."""
-
-RECEPTIVE_RADIUS_PX = 176
-"""No output pixel depends on an input pixel farther away than this (found: 137 px before, 167 after)."""
-
-IN_CHANNELS = 5
-OUT_CHANNELS = 3
-NEGATIVE_SLOPE = 0.01
-
-PixelWindow: TypeAlias = tuple[int, int, int, int]
-"""(y_min, y_max, x_min, x_max) in pixels of one level, upper bounds exclusive."""
-
-
-@dataclass(frozen=True)
-class LevelPlan:
-    """What the decoder does at one level.
-
-    Attributes:
-        here: window to compute, in pixels of this level.
-        below: window that it takes from the level below, in that level's pixels.
-    """
-
-    here: PixelWindow
-    below: PixelWindow
+__all__ = ["BlurPool", "Down", "FranNet", "FranWindow", "Up", "cut", "he_init", "whole_or"]
 
 
 class BlurPool(nn.Module):
@@ -75,7 +36,6 @@ class BlurPool(nn.Module):
         super().__init__()
         self.channels = channels
         self.stride = stride
-        # In Python: torch.outer and expand on the meta device, where layouts are found out, import PyTorch's compiler.
         row = (1.0, 3.0, 3.0, 1.0)
         kernel = [[one * other / 64.0 for other in row] for one in row]
         self.register_buffer("filt", torch.tensor([[kernel]] * channels))
@@ -127,37 +87,6 @@ def cut(x: Tensor, window: PixelWindow, origin: PixelWindow = (0, 0, 0, 0)) -> T
     if (top, left, bottom, right) == (0, 0, x.shape[-2], x.shape[-1]):
         return x
     return x[:, :, top:bottom, left:right]
-
-
-def grow(window: PixelWindow, margin_px: int, height: int, width: int) -> PixelWindow:
-    """The window, wider by a margin on every side but no wider than the picture."""
-    top, bottom, left, right = window
-    return (
-        max(top - margin_px, 0),
-        min(bottom + margin_px, height),
-        max(left - margin_px, 0),
-        min(right + margin_px, width),
-    )
-
-
-def _halve(window: PixelWindow) -> PixelWindow:
-    top, bottom, left, right = window
-    return top // 2, -(-bottom // 2), left // 2, -(-right // 2)
-
-
-def decoder_plan(height: int, width: int, window: PixelWindow) -> list[LevelPlan]:
-    """What to compute at levels 0 to 3 so that ``window`` of the canvas comes out as if all had been computed.
-
-    Two 3×3 convolutions on a cut-out go wrong in its outermost 2 pixels, the blur in 1 before and 2 after.  So both
-    margins are 2.
-    """
-    plan = []
-    for level in range(LEVELS):
-        h, w = height >> level, width >> level
-        here = grow(window, 2, h, w)
-        window = _halve(grow(here, 2, h, w))
-        plan.append(LevelPlan(here, window))
-    return plan
 
 
 def whole_or(window: PixelWindow | None, x: Tensor) -> PixelWindow:
@@ -232,13 +161,6 @@ class FranWindow(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.net(x, self.window))
-
-
-def layout(width: int) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the tensors of a state dict, in their order, without allocating them."""
-    with torch.device("meta"):
-        state = FranNet(width).state_dict()
-    return {key: tuple(value.shape) for key, value in state.items()}
 
 
 def he_init(net: FranNet, *, age_gain: float = 4.0, last_layer_gain: float = 0.1, seed: int = 0) -> FranNet:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nuke_reage.models.architectures import architecture
 from nuke_reage.models.backends.base import Ages, Image, Predictor
-from nuke_reage.models.fran import MULTIPLE
+from nuke_reage.models.fran_plan import MULTIPLE
 
 __all__ = ["predict_canvas", "predict_ladder"]
 

@@ -1,10 +1,11 @@
-"""From a descriptor to a network with its weights."""
+"""From a descriptor to a network with its weights, in PyTorch."""
 
 from __future__ import annotations
 
 from nuke_reage.models.architectures import architecture
 from nuke_reage.models.descriptor import ModelDescriptor
 from nuke_reage.models.fran import FranNet
+from nuke_reage.models.torch_state import to_tensors
 from nuke_reage.models.weights import load_weights
 
 __all__ = ["load_network"]
@@ -19,5 +20,5 @@ def load_network(descriptor: ModelDescriptor) -> FranNet:
     family = architecture(descriptor.architecture)
     state = load_weights(descriptor, family)
     net = family.build(descriptor.width)
-    net.load_state_dict(state, assign=True)
+    net.load_state_dict(to_tensors(state), assign=True)
     return net.eval().requires_grad_(False)

@@ -7,20 +7,16 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from nuke_reage.core.errors import ModelError
 from nuke_reage.core.site import load_site, user_folder
 from nuke_reage.core.strict import nearest
+from nuke_reage.models.architectures import StateDict, architecture
 from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor, load_descriptor, save_descriptor
 from nuke_reage.models.hub import Progress, download
-
-if TYPE_CHECKING:
-    from nuke_reage.models.weights import StateDict
-
-# What reads weights is imported where it is needed: a run that keeps all its frames looks up its model, and should not
-# wait for PyTorch.
+from nuke_reage.models.weights import check_layout, load_weights, read_checkpoint, save_weights
 
 __all__ = ["Registry"]
 
@@ -99,9 +95,6 @@ class Registry:
         Raises:
             ModelError: see :func:`nuke_reage.models.weights.load_weights`.
         """
-        from nuke_reage.models.architectures import architecture
-        from nuke_reage.models.weights import load_weights
-
         descriptor = self.get(name)
         load_weights(descriptor, architecture(descriptor.architecture))
         return descriptor
@@ -128,8 +121,6 @@ class Registry:
             ModelError: ``not-fetchable``, ``licence-not-accepted``, ``checksum``, those of
                 :func:`nuke_reage.models.hub.download` and of :meth:`import_weights`.
         """
-        from nuke_reage.models.weights import read_checkpoint
-
         descriptor = self.get(name)
         if descriptor.installed:
             with contextlib.suppress(ModelError):
@@ -174,8 +165,6 @@ class Registry:
                 :func:`nuke_reage.models.weights.read_checkpoint` and
                 :func:`nuke_reage.models.weights.check_layout`.
         """
-        from nuke_reage.models.weights import read_checkpoint
-
         models, _ = self._scan()
         if name in models and models[name].installed and not overwrite:
             raise ModelError("name-taken", f"A model {name!r} is installed.", "Choose another name, or overwrite it.")
@@ -196,8 +185,6 @@ class Registry:
     def _template(
         self, name: str, like: str | None, path: Path, state: StateDict, models: Mapping[str, ModelDescriptor]
     ) -> ModelDescriptor:
-        from nuke_reage.models.architectures import architecture
-
         if like is not None:
             return self.get(like)
         if name in models:
@@ -213,9 +200,6 @@ class Registry:
     def _install(
         self, source: Path, state: StateDict, descriptor: ModelDescriptor, dtype: Literal["float32", "float16"]
     ) -> ModelDescriptor:
-        from nuke_reage.models.architectures import architecture
-        from nuke_reage.models.weights import check_layout, save_weights
-
         family = architecture(descriptor.architecture)
         width = check_layout(state, family, descriptor.width if descriptor.hub else None, source)
         hub = descriptor.hub

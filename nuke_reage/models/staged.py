@@ -16,7 +16,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from nuke_reage.models.fran import FranNet, LevelPlan, PixelWindow, cut, decoder_plan, grow
+from nuke_reage.models.fran import FranNet, cut
+from nuke_reage.models.fran_plan import LevelPlan, PixelWindow, decoder_plan, grow
 
 __all__ = ["DeepStage", "SurfaceStage", "split_first_convolution", "split_for_half"]
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import tee
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +26,11 @@ from nuke_reage.imaging.regions import region_mattes, region_weights
 from nuke_reage.imaging.sampling import warp_back
 from nuke_reage.imaging.skin import skin_matte
 from nuke_reage.media.plate import Plate
+from nuke_reage.models.backends import Predictor
+from nuke_reage.models.inference import predict_ladder
 from nuke_reage.pipeline.age_field import age_field
 from nuke_reage.pipeline.canvas import CanvasPlan, canvas_image, faded_at_border, outline_of
 from nuke_reage.pipeline.maps import FrameMaps
-
-if TYPE_CHECKING:
-    from nuke_reage.models.backends import Predictor
 
 __all__ = [
     "NOTHING_MORE",
@@ -164,9 +162,6 @@ def reage_ladder(
     Yields:
         The layers for each age, or None where the mask does not touch the plate's data window.
     """
-    # Whoever has a predictor has paid for PyTorch; who only lays out a canvas should not.
-    from nuke_reage.models.inference import predict_ladder
-
     aspect = plate.pixel_aspect
     crop = crop_frame(face.pose, plan.framing, aspect)
     reach = mask_window(face.landmarks, pixel_aspect=aspect, **outline_of(mask))

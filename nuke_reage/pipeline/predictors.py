@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.site import Site
+from nuke_reage.models.backends import Predictor, create_predictor
+from nuke_reage.models.backends.base import Ages, Image
 from nuke_reage.models.descriptor import ModelDescriptor
-
-if TYPE_CHECKING:
-    from nuke_reage.models.backends import Predictor
-    from nuke_reage.models.backends.base import Ages, Image
 
 __all__ = ["PredictorCache", "Stopwatch"]
 
@@ -28,8 +25,6 @@ class PredictorCache:
         device = site.device if job.model.device == "auto" and site.device else job.model.device
         key = (str(descriptor.weights_path), descriptor.sha256, device, job.model.precision, job.model.backend)
         if self._predictor is None or key != self._key:
-            from nuke_reage.models.backends import create_predictor
-
             self._predictor = None
             self._predictor = create_predictor(
                 descriptor,

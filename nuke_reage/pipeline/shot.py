@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nuke_reage.core.adjust import Protection, RegionGains
 from nuke_reage.core.errors import MediaError
@@ -24,6 +23,7 @@ from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.media.atomic import remove_stale_partials, require_writable_folder
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, open_plate
+from nuke_reage.models.backends import Predictor
 from nuke_reage.models.descriptor import ModelDescriptor
 from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.canvas import CanvasPlan, plan_canvas
@@ -34,9 +34,6 @@ from nuke_reage.pipeline.outputs import check_output, output_folders
 from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.pipeline.reporting import Reporter, Silent, warn_of_ages
 from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
-
-if TYPE_CHECKING:
-    from nuke_reage.models.backends import Predictor
 
 __all__ = ["Shot", "ShotPlan", "encoding_of", "open_shot", "plan_shot", "plan_space", "track_job"]
 

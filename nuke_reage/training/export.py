@@ -13,6 +13,7 @@ from nuke_reage.core.files import write_text_atomic
 from nuke_reage.core.strict import canonical_json
 from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor, save_descriptor
+from nuke_reage.models.torch_state import to_arrays
 from nuke_reage.models.weights import save_weights
 from nuke_reage.training.config import TrainConfig
 
@@ -47,7 +48,8 @@ def write_model(
     """
     model = config.model
     weights_path = path.with_name(f"{model.name}.safetensors")
-    save_weights(weights, weights_path, dtype="float16", metadata={"reage": __version__, "name": model.name})
+    header = {"reage": __version__, "name": model.name}
+    save_weights(to_arrays(weights), weights_path, dtype="float16", metadata=header)
     descriptor = ModelDescriptor(
         name=model.name,
         title=model.title,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nuke_reage.core.errors import ModelError
 from nuke_reage.models.architectures import architecture
 from nuke_reage.models.registry import Registry
+from nuke_reage.models.torch_state import to_arrays, to_tensors
 from nuke_reage.models.weights import check_layout, read_checkpoint, save_weights
 from nuke_reage.training.config import TrainConfig
 from nuke_reage.training.losses import AgeDiscriminator
@@ -104,8 +105,7 @@ def read_start(
     beside = discriminator_beside(path) if config.loss.adversarial > 0 else None
     chosen = Path(discriminator) if discriminator is not None else beside
     judge = None if chosen is None else read_discriminator(chosen)
-    generator = {key: value.float() for key, value in state.items()}
-    return Start(path.name, generator, judge, "" if chosen is None else chosen.name)
+    return Start(path.name, to_tensors(state), judge, "" if chosen is None else chosen.name)
 
 
 def discriminator_beside(weights: Path) -> Path | None:
@@ -124,7 +124,7 @@ def read_discriminator(path: Path) -> nn.Module:
     Raises:
         ModelError: ``wrong-discriminator``, or as :func:`nuke_reage.models.weights.read_checkpoint`.
     """
-    state = {key: value.float() for key, value in read_checkpoint(path).items()}
+    state = to_tensors(read_checkpoint(path))
     for first, kind in (("layers.0.weight", AgeDiscriminator), ("model.0.weight", PublishedDiscriminator)):
         if first in state:
             net = kind(state[first].shape[0])
@@ -150,7 +150,7 @@ def save_judge(judge: nn.Module, model: Path) -> Path:
         ModelError: it cannot be written.
     """
     path = model.with_name(f"{model.stem}{_SUFFIX}.safetensors")
-    save_weights(_parameters(judge), path, dtype="float32", metadata={"kind": "discriminator"})
+    save_weights(to_arrays(_parameters(judge)), path, dtype="float32", metadata={"kind": "discriminator"})
     return path
 
 

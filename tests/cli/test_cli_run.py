@@ -190,6 +190,25 @@ def test_a_run_that_keeps_all_never_imports_a_network(plate, baked):
     assert {one["state"] for one in json.loads(done.stdout)["frames"]} == {"kept"}
 
 
+@pytest.mark.parametrize("precision", ["exact", "fast"])
+def test_a_bake_with_openvino_never_imports_torch(plate, baked, tmp_path, precision):
+    """It would cost each process of a farm seconds and a few hundred megabytes."""
+    pytest.importorskip("openvino")
+    track = str(baked / "shot.track.json")
+    arguments = [
+        "run", plate, str(tmp_path / "o.####.exr"), *AGES, "--frames", "1002", "--track", track,
+        "--device", "cpu", "--backend", "openvino", "--precision", precision, "--json",
+    ]  # fmt: skip
+    code = (
+        "import sys\nfrom nuke_reage.cli.main import main\n"
+        f"main({arguments!r})\n"
+        "assert 'openvino' in sys.modules and 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [one["state"] for one in json.loads(done.stdout)["frames"]] == ["baked"]
+
+
 def test_help_imports_next_to_nothing():
     code = (
         "import sys\nfrom nuke_reage.cli.main import main\nmain(['--help'])\n"

@@ -10,6 +10,7 @@ import torch
 from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor, save_descriptor
 from nuke_reage.models.fran import FranNet
+from nuke_reage.models.torch_state import to_arrays
 from nuke_reage.models.weights import save_weights
 
 AGES = (20, 45, 70)
@@ -67,7 +68,7 @@ def make_model(tmp_path_factory):
             net.final_conv.weight[:, 0], net.final_conv.weight[:, 1] = per_century, of_red
             net.final_conv.bias += constant - per_century
         weights = tmp_path_factory.mktemp("models") / f"{name}.safetensors"
-        save_weights(net.state_dict(), weights, dtype="float32", metadata={})
+        save_weights(to_arrays(net.state_dict()), weights, dtype="float32", metadata={})
         descriptor = ModelDescriptor(
             name=name, title="a test", architecture="fran", width=2, canvas_px=128, tile_px=256, max_canvas_px=256,
             licence="CC0-1.0", training_data="none", weights_file=weights.name, sha256=sha256_of(weights),

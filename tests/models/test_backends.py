@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from nuke_reage.core.errors import DeviceError
 from nuke_reage.models.backends import available_backends, available_devices, create_predictor
+from nuke_reage.models.bfloat16 import split_for_bfloat16
 from nuke_reage.models.registry import Registry
+from nuke_reage.models.staged import split_for_half
 
 BACKENDS = ["torch", "openvino", "onnxruntime"]
 WINDOW = (slice(24, 87), slice(0, 101))
@@ -140,6 +151,49 @@ def test_what_is_not_there_is_an_error_that_says_what_is(make_model, settings: d
     assert caught.value.slug == slug and caught.value.exit_code == 6
     assert "cpu" in caught.value.hint or slug != "no-device"
     assert caught.value.hint
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Metal needs no build of its own")
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        ("cuda = None\nhip = None", "cpu, not imported"),
+        ("cuda = '12.8'\nhip = None", "cuda cpu, imported"),
+        ("cuda = None\nhip = '6.4'", "cuda cpu, imported"),
+    ],
+    ids=["cpu", "cuda", "rocm"],
+)
+def test_torch_is_asked_for_devices_only_where_it_may_have_some(tmp_path: Path, build: str, expected: str):
+    package = tmp_path / "torch"
+    package.mkdir()
+    (package / "version.py").write_text(f"from typing import Optional\n{build}\n")
+    (package / "__init__.py").write_text(
+        "from types import SimpleNamespace as N\n"
+        "cuda, backends = N(is_available=lambda: True), N(mps=N(is_available=lambda: False))\n"
+    )
+    code = (
+        "import sys\nfrom nuke_reage.models.backends import available_devices\n"
+        "print(*available_devices(), end=', imported' if 'torch' in sys.modules else ', not imported')\n"
+    )
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(root)))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    )
+    assert done.stdout == expected, done.stderr
+
+
+@given(arrays(np.float32, (1, 2, 3, 3), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
+def test_bfloat16_of_numpy_is_that_of_torch(x: np.ndarray):
+    expected = split_for_half(torch.from_numpy(x), torch.bfloat16).numpy()
+    np.testing.assert_array_equal(split_for_bfloat16(x).view(np.uint32), expected.view(np.uint32))
+
+
+def test_bfloat16_ties_go_to_the_even_neighbour():
+    upper = np.arange(0x3F80, 0x3F90, dtype=np.uint32)[:, None] << 16
+    x = (upper | np.array([0x7FFF, 0x8000, 0x8001], np.uint32)).view(np.float32)[None, None]
+    expected = split_for_half(torch.from_numpy(x), torch.bfloat16).numpy()
+    np.testing.assert_array_equal(split_for_bfloat16(x), expected)
 
 
 def test_auto_prefers_the_fastest(make_model):

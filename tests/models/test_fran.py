@@ -13,14 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuke_reage.models.formula import formula_state_dict
-from nuke_reage.models.fran import RECEPTIVE_RADIUS_PX, FranNet, he_init, layout
+from nuke_reage.models.fran import FranNet, he_init
+from nuke_reage.models.fran_plan import RECEPTIVE_RADIUS_PX, layout
+from nuke_reage.models.torch_state import to_tensors
 
 REFERENCE = Path(__file__).parent / "data" / "formula_width_2.json"
 
 
 def formula_net(width: int) -> FranNet:
     net = FranNet(width)
-    net.load_state_dict(formula_state_dict(width))
+    net.load_state_dict(to_tensors(formula_state_dict(width)))
     return net.eval().requires_grad_(False)
 
 
@@ -34,8 +36,8 @@ def waves(height: int, width: int) -> np.ndarray:
 class Naive:
     """The network once more, in plain numpy and float64, from the paper's description and nothing of the project."""
 
-    def __init__(self, state: dict[str, torch.Tensor]) -> None:
-        self.state = {key: value.double().numpy() for key, value in state.items()}
+    def __init__(self, state: dict[str, np.ndarray]) -> None:
+        self.state = {key: value.astype(np.float64) for key, value in state.items()}
 
     def convolution(self, x: np.ndarray, key: str) -> np.ndarray:
         weight, bias = self.state[f"{key}.weight"], self.state[f"{key}.bias"]
@@ -128,7 +130,13 @@ def test_formula_weights_are_those_of_the_reference_script(shared_dir: Path, mon
 
     expected, found = reference_weights.reference_state_dict(), formula_state_dict(64)
     assert list(expected) == list(found)
-    assert all(torch.allclose(expected[key], found[key], atol=1e-5) for key in expected)
+    assert all(np.allclose(expected[key], found[key], rtol=1e-5, atol=1e-5) for key in expected)
+
+
+@pytest.mark.parametrize("width", [1, 20])
+def test_the_layout_is_that_of_the_network(width: int):
+    state = FranNet(width).state_dict()
+    assert list(layout(width).items()) == [(key, tuple(value.shape)) for key, value in state.items()]
 
 
 def test_width_64_has_the_published_number_of_parameters():

@@ -23,6 +23,7 @@ from nuke_reage.models.descriptor import HubFile
 from nuke_reage.models.formula import formula_state_dict
 from nuke_reage.models.hub import download
 from nuke_reage.models.registry import Registry
+from nuke_reage.models.torch_state import to_tensors
 
 PATH = "/someone/ages/resolve/main/best.pth"
 
@@ -108,7 +109,7 @@ def registry(make_model, tmp_path: Path) -> Registry:
 def checkpoint(tmp_path: Path, change: float = 0.0) -> bytes:
     state = formula_state_dict(2)
     state["final_conv.bias"] += change
-    torch.save(state, tmp_path / "published.pth")
+    torch.save(to_tensors(state), tmp_path / "published.pth")
     return (tmp_path / "published.pth").read_bytes()
 
 

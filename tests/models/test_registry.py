@@ -13,6 +13,7 @@ from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.formula import formula_state_dict
 from nuke_reage.models.loading import load_network
 from nuke_reage.models.registry import Registry
+from nuke_reage.models.torch_state import to_tensors
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_a_broken_descriptor_does_not_hide_the_others(registry: Registry, make_m
 
 def test_import_takes_a_checkpoint_and_runs_it(registry: Registry, tmp_path: Path, face: np.ndarray):
     source = tmp_path / "mine.pth"
-    torch.save(formula_state_dict(5), source)
+    torch.save(to_tensors(formula_state_dict(5)), source)
     installed = registry.import_weights(source, "mine", like="fran-lite", dtype="float16")
     source.unlink()
     assert installed.width == 5 and installed.installed and registry.get("mine") == installed
@@ -95,7 +96,7 @@ def test_import_takes_a_checkpoint_and_runs_it(registry: Registry, tmp_path: Pat
 
 def test_import_guards(registry: Registry, tmp_path: Path):
     source = tmp_path / "mine.pth"
-    torch.save(formula_state_dict(5), source)
+    torch.save(to_tensors(formula_state_dict(5)), source)
     assert code(registry.import_weights, source, "mine") == "which-framing"
     assert code(registry.import_weights, source, "fran-lite") == "name-taken"
     assert code(registry.import_weights, source, "fran") == "wrong-layout", "fran is of width 64"
@@ -116,12 +117,12 @@ def test_a_hub_model_copied_by_hand_is_recorded_and_compared(registry: Registry,
     registry = Registry(tmp_path / "bundled", [tmp_path / "user"])
 
     source = tmp_path / "best.pth"
-    torch.save(formula_state_dict(2), source)
+    torch.save(to_tensors(formula_state_dict(2)), source)
     installed = registry.import_weights(source, "far")
     assert installed.hub.sha256 == sha256_of(source) and registry.get("far").origin == "user"
     state = formula_state_dict(2)
     state["final_conv.bias"][0] += 1
-    torch.save(state, source)
+    torch.save(to_tensors(state), source)
     assert code(registry.import_weights, source, "far", overwrite=True) == "checksum"
     assert registry.verify("far") == installed
 
@@ -129,5 +130,5 @@ def test_a_hub_model_copied_by_hand_is_recorded_and_compared(registry: Registry,
 def test_an_unwritable_folder_is_an_error_with_a_hint(tmp_path: Path):
     (tmp_path / "file").write_text("")
     registry = Registry(Registry.from_environment({}).bundled_dir, [tmp_path / "file" / "models"])
-    torch.save(formula_state_dict(2), tmp_path / "mine.pth")
+    torch.save(to_tensors(formula_state_dict(2)), tmp_path / "mine.pth")
     assert code(registry.import_weights, tmp_path / "mine.pth", "mine", like="fran-lite") == "unwritable"

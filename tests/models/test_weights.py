@@ -10,14 +10,18 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import save_file
 
 from nuke_reage.core.errors import ModelError
 from nuke_reage.models.architectures import architecture
 from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.formula import formula_state_dict
 from nuke_reage.models.loading import load_network
+from nuke_reage.models.torch_state import to_tensors
 from nuke_reage.models.weights import check_layout, read_checkpoint, save_weights
 
 FRAN = architecture("fran")
@@ -43,7 +47,7 @@ def code_of(path: Path) -> str:
 @pytest.mark.parametrize("kind", ["zip", "legacy", "raw", "nested", "module", "tar", "torchscript"])
 def test_what_could_run_code_is_refused_and_does_not_run(tmp_path: Path, kind: str):
     path, fuse = tmp_path / "bad.pth", tmp_path / "it-ran"
-    state = formula_state_dict(1)
+    state = to_tensors(formula_state_dict(1))
     match kind:
         case "zip":
             torch.save(Bomb(fuse), path)
@@ -78,7 +82,7 @@ def test_the_bomb_of_these_tests_is_live(tmp_path: Path):
 def test_a_file_cut_short_is_called_corrupt(tmp_path: Path, suffix: str, cut: float):
     path = tmp_path / f"cut{suffix}"
     save_weights(formula_state_dict(1), tmp_path / "whole.safetensors", dtype="float32", metadata={})
-    torch.save(formula_state_dict(1), tmp_path / "whole.pth")
+    torch.save(to_tensors(formula_state_dict(1)), tmp_path / "whole.pth")
     data = (tmp_path / f"whole{suffix}").read_bytes()
     path.write_bytes(data[: cut if isinstance(cut, int) else int(cut * len(data))])
     assert code_of(path) == "corrupt-weights"
@@ -100,8 +104,21 @@ def test_other_files_are_called_corrupt(tmp_path: Path, suffix: str):
 def test_numbers_that_are_none_are_called_corrupt(tmp_path: Path):
     state = formula_state_dict(1)
     state["final_conv.bias"][1] = float("nan")
-    torch.save(state, tmp_path / "nan.pth")
+    torch.save(to_tensors(state), tmp_path / "nan.pth")
     assert code_of(tmp_path / "nan.pth") == "corrupt-weights"
+    state["final_conv.bias"] = np.zeros(3, np.int32)
+    save_arrays(state, tmp_path / "whole_numbers.safetensors")
+    assert code_of(tmp_path / "whole_numbers.safetensors") == "corrupt-weights"
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_bfloat16_is_read_as_the_same_numbers(tmp_path: Path, suffix: str):
+    path = tmp_path / f"rare{suffix}"
+    rare = {key: value.bfloat16() for key, value in to_tensors(formula_state_dict(2)).items()}
+    torch.save(rare, path) if suffix == ".pth" else save_file(rare, path)
+    read = read_checkpoint(path)
+    assert check_layout(read, FRAN, None, path) == 2
+    assert all(read[key].dtype == np.float32 and np.array_equal(read[key], rare[key].float()) for key in rare)
 
 
 def test_other_networks_are_told_apart(tmp_path: Path):
@@ -110,11 +127,13 @@ def test_other_networks_are_told_apart(tmp_path: Path):
     assert code_of(path) == "wrong-architecture"
     torch.save([1, 2, 3], path)
     assert code_of(path) == "wrong-architecture"
-    state = formula_state_dict(2)
+    torch.save({"init_conv.0.weight": torch.eye(3).to_sparse()}, path)
+    assert code_of(path) == "wrong-architecture"
+    state = to_tensors(formula_state_dict(2))
     del state["up3.layer.2.bias"]
     torch.save(state, path)
     assert code_of(path) == "wrong-layout"
-    state = formula_state_dict(2)
+    state = to_tensors(formula_state_dict(2))
     state["up3.layer.2.bias"] = torch.zeros(7)
     torch.save(state, path)
     assert code_of(path) == "wrong-layout"
@@ -129,12 +148,12 @@ def test_width_is_found_and_compared(tmp_path: Path):
 
 @pytest.mark.parametrize("wrapping", ["plain", "state_dict", "parallel"])
 def test_usual_wrappings_are_read(tmp_path: Path, wrapping: str):
-    state = formula_state_dict(1)
+    state = to_tensors(formula_state_dict(1))
     path = tmp_path / "good.pth"
     wrapped = {"state_dict": state, "epoch": 3} if wrapping == "state_dict" else state
     torch.save({f"module.{key}": value for key, value in state.items()} if wrapping == "parallel" else wrapped, path)
     read = read_checkpoint(path)
-    assert all(torch.equal(read[key], value) for key, value in state.items()) and len(read) == len(state)
+    assert all(np.array_equal(read[key], value) for key, value in state.items()) and len(read) == len(state)
 
 
 def test_half_keeps_values_to_half_precision_and_refuses_what_does_not_fit(tmp_path: Path):
@@ -142,9 +161,9 @@ def test_half_keeps_values_to_half_precision_and_refuses_what_does_not_fit(tmp_p
     save_weights(state, tmp_path / "half.safetensors", dtype="float16", metadata={})
     save_weights(state, tmp_path / "full.safetensors", dtype="float32", metadata={})
     half, full = read_checkpoint(tmp_path / "half.safetensors"), read_checkpoint(tmp_path / "full.safetensors")
-    assert all(torch.equal(full[key], value) for key, value in state.items())
-    assert all(torch.allclose(half[key].float(), value, rtol=1e-3, atol=1e-7) for key, value in state.items())
-    assert half["final_conv.weight"].dtype == torch.float16 and half["down1.layer.1.filt"].dtype == torch.float32
+    assert all(np.array_equal(full[key], value) for key, value in state.items())
+    assert all(np.allclose(half[key], value, rtol=1e-3, atol=1e-7) for key, value in state.items())
+    assert half["final_conv.weight"].dtype == np.float16 and half["down1.layer.1.filt"].dtype == np.float32
     state["final_conv.bias"][0] = 1e6
     before = (tmp_path / "half.safetensors").read_bytes()
     with pytest.raises(ModelError, match=r"final_conv\.bias"):

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from nuke_reage.core.errors import ModelError, UsageError
 from nuke_reage.models.descriptor import load_descriptor
 from nuke_reage.models.fran import FranNet, he_init
+from nuke_reage.models.torch_state import to_arrays
 from nuke_reage.models.weights import save_weights
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.loop import train
@@ -26,7 +27,7 @@ STANDING_STILL = {"steps": 1, "learning_rate": 0.0, "discriminator_learning_rate
 def write_generator(path, width=4, seed=3):
     net = FranNet(width)
     he_init(net, seed=seed)
-    save_weights(net.state_dict(), path, dtype="float32", metadata={})
+    save_weights(to_arrays(net.state_dict()), path, dtype="float32", metadata={})
     return net.state_dict()
 
 
@@ -44,7 +45,7 @@ def test_generator_and_discriminator_are_both_begun_from(people, tmp_path, make_
     torch.manual_seed(11)
     judge = AgeDiscriminator(width=8)
     file = tmp_path / ("old.discriminator.safetensors" if beside else "elsewhere.safetensors")
-    save_weights(judge.state_dict(), file, dtype="float32", metadata={})
+    save_weights(to_arrays(judge.state_dict()), file, dtype="float32", metadata={})
     config = make_config(loss={"adversarial": 0.1}, optimiser=STANDING_STILL)
     report = train(
         [people], tmp_path / "run", config, start=tmp_path / "old.safetensors",

@@ -69,6 +69,16 @@ def test_a_bake_through_the_worker_is_that_of_the_command_line(session, shots, j
     assert forced == ["baked"]
 
 
+def test_a_bake_with_openvino_never_imports_torch(job, tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    log = tmp_path / "worker.log"
+    with log.open("wb") as stream, WorkerSession(SITE, stream.fileno()) as session:
+        assert [one["state"] for one in session.run(job, [1002]) if one["type"] == "frame"] == ["baked"]
+    imported = {line.rpartition("|")[2].strip() for line in log.read_text(encoding="utf-8").splitlines()}
+    assert "openvino" in imported and "torch" not in imported
+
+
 def test_tracking_through_the_worker(session, shots, plate, tmp_path):
     job = shots.job(plate, tmp_path / "own.####.exr")
     heard = list(session.run(job, action="track"))

@@ -12,16 +12,18 @@ backend         devices                 number formats
 from __future__ import annotations
 
 import importlib.util
+import runpy
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
-
-import torch
 
 from nuke_reage.core.errors import DeviceError
 from nuke_reage.core.strict import nearest
+from nuke_reage.models.architectures import architecture
 from nuke_reage.models.backends.base import Image, Predictor
 from nuke_reage.models.descriptor import ModelDescriptor
-from nuke_reage.models.loading import load_network
+from nuke_reage.models.weights import load_weights
 
 __all__ = ["BACKENDS", "Image", "Predictor", "available_backends", "available_devices", "create_predictor"]
 
@@ -34,7 +36,14 @@ BACKENDS: Mapping[str, tuple[str, ...]] = {
 
 
 def available_devices() -> tuple[str, ...]:
-    """Devices of this machine, the fastest first."""
+    """Devices of this machine that PyTorch can use, the fastest first.
+
+    PyTorch is imported, which takes seconds, only where it was built for a GPU and so may find one.
+    """
+    if not _built_for_gpu():
+        return ("cpu",)
+    import torch
+
     found = ["cpu"]
     if torch.backends.mps.is_available():
         found.insert(0, "mps")
@@ -74,11 +83,14 @@ def create_predictor(
     if precision not in ("exact", "fast"):
         raise DeviceError("unknown-precision", f"There is no precision {precision!r}.", "Choose exact or fast.")
     chosen_backend, chosen_device = _choose(backend, device)
-    net = load_network(descriptor)
     if chosen_backend == "openvino":
         from nuke_reage.models.backends.openvino_backend import OpenVinoPredictor
 
-        return OpenVinoPredictor(net, descriptor, precision=precision, threads=threads)
+        weights = load_weights(descriptor, architecture(descriptor.architecture))
+        return OpenVinoPredictor(weights, descriptor, precision=precision, threads=threads)
+    from nuke_reage.models.loading import load_network
+
+    net = load_network(descriptor)
     if chosen_backend == "onnxruntime":
         from nuke_reage.models.backends.onnx_backend import OnnxPredictor
 
@@ -88,8 +100,21 @@ def create_predictor(
     return TorchPredictor(net, descriptor, device=chosen_device, precision=precision)
 
 
+def _built_for_gpu() -> bool:
+    """Whether the installed PyTorch was built for CUDA, ROCm or Metal, as its own ``version.py`` says."""
+    if sys.platform == "darwin":
+        return True
+    package = importlib.util.find_spec("torch")
+    if package is None or package.origin is None:
+        return False
+    version = runpy.run_path(str(Path(package.origin).with_name("version.py")))
+    return any(version.get(kind) is not None for kind in ("cuda", "hip"))
+
+
 def _choose(backend: str, device: str) -> tuple[str, str]:
-    devices, backends = available_devices(), available_backends()
+    # Whoever wants the CPU need not wait for PyTorch to look for a GPU.
+    devices = ("cpu",) if device == "cpu" else available_devices()
+    backends = available_backends()
     if device not in ("auto", "cpu", "cuda", "mps"):
         raise DeviceError(
             "unknown-device", f"There is no device {device!r}.", nearest(device, ("auto", "cpu", "cuda", "mps"))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nuke_reage.models.descriptor import ModelDescriptor
-from nuke_reage.models.fran import MULTIPLE, PixelWindow
+from nuke_reage.models.fran_plan import MULTIPLE, PixelWindow
 
 __all__ = ["Ages", "CompiledCache", "Image", "Predictor", "pack_input", "unpack_delta"]
 

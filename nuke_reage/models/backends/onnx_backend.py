@@ -9,7 +9,8 @@ import onnxruntime
 from nuke_reage.models.backends.base import Ages, CompiledCache, Image, pack_input, unpack_delta
 from nuke_reage.models.descriptor import ModelDescriptor
 from nuke_reage.models.export import onnx_bytes
-from nuke_reage.models.fran import FranNet, FranWindow, PixelWindow
+from nuke_reage.models.fran import FranNet, FranWindow
+from nuke_reage.models.fran_plan import PixelWindow
 
 __all__ = ["OnnxPredictor"]
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 import openvino as ov
-import torch
 
 from nuke_reage.models.backends.base import Ages, CompiledCache, Image, pack_input, unpack_delta
 from nuke_reage.models.backends.openvino_graph import deep_graph, surface_graph, whole_graph
+from nuke_reage.models.bfloat16 import split_for_bfloat16
 from nuke_reage.models.descriptor import ModelDescriptor
-from nuke_reage.models.fran import FranNet, PixelWindow, decoder_plan, grow
-from nuke_reage.models.staged import split_for_half
+from nuke_reage.models.fran_plan import PixelWindow, decoder_plan, grow
 
 __all__ = ["OpenVinoPredictor"]
 
@@ -22,7 +22,7 @@ class OpenVinoPredictor:
     """Runs the network with OpenVINO, compiled once for each canvas shape and window.
 
     Args:
-        net: the network, float32; graphs share the memory of its weights until they are compiled.
+        weights: of the network by name, float32; graphs share their memory until they are compiled.
         descriptor: of the model.
         precision: ``"exact"`` = float32; ``"fast"`` = the deep stage in bfloat16 where the CPU has it.
         threads: of the CPU; None = OpenVINO decides.
@@ -30,14 +30,14 @@ class OpenVinoPredictor:
 
     def __init__(
         self,
-        net: FranNet,
+        weights: Mapping[str, Image],
         descriptor: ModelDescriptor,
         *,
         precision: Literal["exact", "fast"],
         threads: int | None = None,
     ) -> None:
         self.descriptor = descriptor
-        self._net = net.eval().requires_grad_(False)
+        self._weights = weights
         self._core = _core()
         self._bfloat16 = precision == "fast" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.name = f"openvino cpu {'bf16' if self._bfloat16 else 'fp32'}"
@@ -55,18 +55,17 @@ class OpenVinoPredictor:
         stages = self._compiled.get(key, lambda: self._compile(*key))
         if not self._bfloat16:
             return unpack_delta(_run(stages[0], packed))
-        split = split_for_half(torch.from_numpy(packed), torch.bfloat16).numpy()
-        level_one = _run(stages[0], split)
+        level_one = _run(stages[0], split_for_bfloat16(packed))
         seen = grow(decoder_plan(*key)[0].here, 2, packed.shape[2], packed.shape[3])
         around = np.ascontiguousarray(packed[:, :, seen[0] : seen[1], seen[2] : seen[3]])
         return unpack_delta(_run(stages[1], around, level_one))
 
     def _compile(self, height: int, width: int, asked: PixelWindow) -> tuple[Any, ...]:
         if not self._bfloat16:
-            return (self._request(whole_graph(self._net, height, width, asked), "f32"),)
+            return (self._request(whole_graph(self._weights, height, width, asked), "f32"),)
         return (
-            self._request(deep_graph(self._net, height, width, asked), "bf16"),
-            self._request(surface_graph(self._net, height, width, asked), "f32"),
+            self._request(deep_graph(self._weights, height, width, asked), "bf16"),
+            self._request(surface_graph(self._weights, height, width, asked), "f32"),
         )
 
     def _request(self, graph: Any, precision: str) -> Any:

@@ -1,80 +1,101 @@
-"""The FRAN network as an OpenVINO graph, built operation by operation.
+"""The FRAN network as an OpenVINO graph, built operation by operation from its weights.
 
-Going through PyTorch's exporter gives the same graph but costs about two seconds at the start of every process; this
-takes milliseconds, and fixed windows and the two-stage form come for free.
+Going through PyTorch and its exporter gives the same graph but costs seconds at the start of every process; this takes
+milliseconds, and fixed windows and the two-stage form come for free.  The layers are those of
+:mod:`nuke_reage.models.fran`.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
-from torch import nn
 
-from nuke_reage.models.fran import IN_CHANNELS, BlurPool, FranNet, LevelPlan, PixelWindow, Up, decoder_plan, grow
-from nuke_reage.models.staged import split_first_convolution
+from nuke_reage.models.backends.base import Image
+from nuke_reage.models.fran_plan import IN_CHANNELS, NEGATIVE_SLOPE, LevelPlan, PixelWindow, decoder_plan, grow
 
 __all__ = ["deep_graph", "surface_graph", "whole_graph"]
 
-Node = Any
+Node: TypeAlias = Any
+Weights: TypeAlias = Mapping[str, Image]
 
 
-def whole_graph(net: FranNet, height: int, width: int, asked: PixelWindow) -> Any:
-    """Input (1, 5, H, W), output (1, 3, h, w): the exact form."""
+def whole_graph(weights: Weights, height: int, width: int, asked: PixelWindow) -> Any:
+    """Input (1, 5, H, W), output (1, 3, h, w): the exact form.
+
+    Args:
+        weights: of the network by name, float32.
+        height: of the canvas, pixels.
+        width: of the canvas, pixels.
+        asked: window of the canvas that comes out.
+    """
     x = ops.parameter([1, IN_CHANNELS, height, width], np.float32)
     plan = decoder_plan(height, width, asked)
-    surface = _sequence(x, net.init_conv)
-    deep = _deep(net, surface, plan, height, width)
+    surface = _two_convolutions(x, weights, "init_conv.0", "init_conv.2")
+    deep = _deep(weights, surface, plan, height, width)
     skip = _cut(surface, plan[0].here, (0, height, 0, width))
-    return ov.Model([_surface(net, skip, deep, plan[0], asked)], [x])
+    return ov.Model([_surface(weights, skip, deep, plan[0], asked)], [x])
 
 
-def deep_graph(net: FranNet, height: int, width: int, asked: PixelWindow) -> Any:
+def deep_graph(weights: Weights, height: int, width: int, asked: PixelWindow) -> Any:
     """Input split (1, 10, H, W), output level 1 cut to the plan; see :mod:`nuke_reage.models.staged`."""
     x = ops.parameter([1, 2 * IN_CHANNELS, height, width], np.float32)
-    surface = _convolution(x, split_first_convolution(net))
-    for layer in list(net.init_conv)[1:]:
-        surface = _layer(surface, layer)
-    return ov.Model([_deep(net, surface, decoder_plan(height, width, asked), height, width)], [x])
+    # The same weights for a number and its remainder.
+    first = np.concatenate([weights["init_conv.0.weight"]] * 2, axis=1)
+    doubled = {**weights, "init_conv.0.weight": first}
+    surface = _two_convolutions(x, doubled, "init_conv.0", "init_conv.2")
+    return ov.Model([_deep(weights, surface, decoder_plan(height, width, asked), height, width)], [x])
 
 
-def surface_graph(net: FranNet, height: int, width: int, asked: PixelWindow) -> Any:
+def surface_graph(weights: Weights, height: int, width: int, asked: PixelWindow) -> Any:
     """Inputs (1, 5, h', w') of the window grown as the plan says, and level 1; output (1, 3, h, w)."""
     level = decoder_plan(height, width, asked)[0]
     seen = grow(level.here, 2, height, width)
     x = ops.parameter([1, IN_CHANNELS, seen[1] - seen[0], seen[3] - seen[2]], np.float32)
     below = level.below
-    deep = ops.parameter([1, 2 * net.width, below[1] - below[0], below[3] - below[2]], np.float32)
-    skip = _cut(_sequence(x, net.init_conv), level.here, seen)
-    return ov.Model([_surface(net, skip, deep, level, asked)], [x, deep])
+    channels = weights["up4.blur_upsample.0.weight"].shape[0]
+    deep = ops.parameter([1, channels, below[1] - below[0], below[3] - below[2]], np.float32)
+    skip = _cut(_two_convolutions(x, weights, "init_conv.0", "init_conv.2"), level.here, seen)
+    return ov.Model([_surface(weights, skip, deep, level, asked)], [x, deep])
 
 
-def _deep(net: FranNet, surface: Node, plan: list[LevelPlan], height: int, width: int) -> Node:
+def _deep(weights: Weights, surface: Node, plan: list[LevelPlan], height: int, width: int) -> Node:
     skips = [surface]
-    for down in (net.down1, net.down2, net.down3, net.down4):
-        skips.append(_sequence(skips[-1], down.layer))
+    for name in ("down1", "down2", "down3", "down4"):
+        skips.append(_down(weights, name, skips[-1]))
     out = skips.pop()
     depth = len(plan)
     held: PixelWindow = (0, height >> depth, 0, width >> depth)
-    for number, up in ((3, net.up1), (2, net.up2), (1, net.up3)):
+    for number, name in ((3, "up1"), (2, "up2"), (1, "up3")):
         level = plan[number]
         skip = _cut(skips.pop(), level.here, (0, height >> number, 0, width >> number))
-        out = _up(up, _cut(out, level.below, held), skip, level)
+        out = _up(weights, name, _cut(out, level.below, held), skip, level)
         held = level.here
     return _cut(out, plan[0].below, held)
 
 
-def _surface(net: FranNet, skip: Node, deep: Node, level: LevelPlan, asked: PixelWindow) -> Node:
-    out = _up(net.up4, deep, skip, level)
-    return _convolution(_cut(out, asked, level.here), net.final_conv)
+def _surface(weights: Weights, skip: Node, deep: Node, level: LevelPlan, asked: PixelWindow) -> Node:
+    out = _up(weights, "up4", deep, skip, level)
+    return _convolution(_cut(out, asked, level.here), weights, "final_conv")
 
 
-def _up(up: Up, below: Node, skip: Node, level: LevelPlan) -> Node:
-    upsampled = _sequence(below, up.blur_upsample)
+def _down(weights: Weights, name: str, x: Node) -> Node:
+    pooled = ops.max_pool(x, [1, 1], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+    halved = _blur(pooled, weights[f"{name}.layer.1.filt"], 2)
+    return _two_convolutions(halved, weights, f"{name}.layer.2", f"{name}.layer.4")
+
+
+def _up(weights: Weights, name: str, below: Node, skip: Node, level: LevelPlan) -> Node:
+    doubling = ops.constant(weights[f"{name}.blur_upsample.0.weight"], shared_memory=True)
+    doubled = ops.convolution_backprop_data(below, doubling, strides=[2, 2])
+    doubled = ops.add(doubled, _bias(weights, f"{name}.blur_upsample.0"))
+    upsampled = _blur(doubled, weights[f"{name}.blur_upsample.1.filt"], 1)
     origin = cast(PixelWindow, tuple(2 * bound for bound in level.below))
-    return _sequence(ops.concat([_cut(upsampled, level.here, origin), skip], 1), up.layer)
+    joined = ops.concat([_cut(upsampled, level.here, origin), skip], 1)
+    return _two_convolutions(joined, weights, f"{name}.layer.0", f"{name}.layer.2")
 
 
 def _cut(x: Node, window: PixelWindow, held: PixelWindow) -> Node:
@@ -87,42 +108,23 @@ def _cut(x: Node, window: PixelWindow, held: PixelWindow) -> Node:
     return ops.slice(x, ops.constant(np.array(start, np.int64)), ops.constant(np.array(stop, np.int64)), one, axes)
 
 
-def _sequence(x: Node, layers: nn.Module) -> Node:
-    for layer in cast(nn.Sequential, layers):
-        x = _layer(x, layer)
+def _two_convolutions(x: Node, weights: Weights, first: str, second: str) -> Node:
+    for name in (first, second):
+        x = ops.prelu(_convolution(x, weights, name), ops.constant(np.array([NEGATIVE_SLOPE], np.float32)))
     return x
 
 
-def _layer(x: Node, layer: nn.Module) -> Node:
-    match layer:
-        case nn.Conv2d():
-            return _convolution(x, layer)
-        case nn.LeakyReLU():
-            return ops.prelu(x, ops.constant(np.array([layer.negative_slope], np.float32)))
-        case nn.MaxPool2d():
-            pooled = ops.max_pool(x, [1, 1], [1, 1], [0, 0], [0, 0], [2, 2])
-            return pooled.output(0)
-        case nn.ConvTranspose2d():
-            weight = ops.constant(_numpy(layer.weight), shared_memory=True)
-            return ops.add(ops.convolution_backprop_data(x, weight, strides=[2, 2]), _bias(layer))
-        case BlurPool():
-            padded = ops.pad(x, [0, 0, 1, 1], [0, 0, 2, 2], "reflect")
-            kernel = ops.constant(_numpy(layer.filt)[:, None])
-            stride = [layer.stride, layer.stride]
-            return ops.group_convolution(padded, kernel, stride, [0, 0], [0, 0], [1, 1])
-    raise TypeError(f"no OpenVINO form of {type(layer).__name__}")
+def _blur(x: Node, kernels: Image, stride: int) -> Node:
+    padded = ops.pad(x, [0, 0, 1, 1], [0, 0, 2, 2], "reflect")
+    return ops.group_convolution(padded, ops.constant(kernels[:, None]), [stride] * 2, [0, 0], [0, 0], [1, 1])
 
 
-def _convolution(x: Node, layer: nn.Conv2d) -> Node:
-    weight = ops.constant(_numpy(layer.weight), shared_memory=True)
-    padding = [int(side) for side in layer.padding]
-    return ops.add(ops.convolution(x, weight, [1, 1], padding, padding, [1, 1]), _bias(layer))
+def _convolution(x: Node, weights: Weights, name: str) -> Node:
+    weight = weights[f"{name}.weight"]
+    padding = [side // 2 for side in weight.shape[2:]]
+    constant = ops.constant(weight, shared_memory=True)
+    return ops.add(ops.convolution(x, constant, [1, 1], padding, padding, [1, 1]), _bias(weights, name))
 
 
-def _bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> Node:
-    assert layer.bias is not None
-    return ops.constant(_numpy(layer.bias).reshape(1, -1, 1, 1))
-
-
-def _numpy(tensor: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return cast("np.ndarray[Any, np.dtype[np.float32]]", tensor.detach().float().cpu().numpy())
+def _bias(weights: Weights, name: str) -> Node:
+    return ops.constant(weights[f"{name}.bias"].reshape(1, -1, 1, 1))

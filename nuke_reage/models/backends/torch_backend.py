@@ -8,7 +8,8 @@ import torch
 
 from nuke_reage.models.backends.base import Ages, Image, pack_input, unpack_delta
 from nuke_reage.models.descriptor import ModelDescriptor
-from nuke_reage.models.fran import FranNet, PixelWindow, cut, decoder_plan
+from nuke_reage.models.fran import FranNet, cut
+from nuke_reage.models.fran_plan import PixelWindow, decoder_plan
 from nuke_reage.models.staged import DeepStage, SurfaceStage, split_for_half
 
 __all__ = ["TorchPredictor", "cpu_has_bfloat16"]
