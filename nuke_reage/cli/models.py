@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from nuke_reage.cli.console import make_progress, show_json, stderr_console
+from nuke_reage.core.errors import UsageError
 
 if TYPE_CHECKING:
     from nuke_reage.models.registry import Registry
@@ -18,7 +19,7 @@ __all__ = ["command"]
 
 @click.group("models")
 def command() -> None:
-    """List, fetch, verify, import and export models.
+    """List, fetch, verify, import, export and average models.
 
     \b
     reage models list
@@ -26,6 +27,7 @@ def command() -> None:
     reage models import best_unet_model.pth --name fran
     reage models verify
     reage models export fran-lite --to onnx -o fran-lite.onnx
+    reage models average runs/a/my-face.json=0.6 runs/b/my-face.json=0.4 --name my-face
 
     Your own models live in the folder that REAGE_MODELS names, else in your data folder.
     """  # noqa: D301
@@ -112,6 +114,27 @@ def export_model(name: str, target: str, output: Path) -> None:
 
     difference = export(_registry().get(name), "onnx" if target == "onnx" else "torchscript", output)
     click.echo(f"{output}: differs from PyTorch by at most {difference:.2g}")
+
+
+@command.command("average")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL=SHARE...")
+@click.option("--name", required=True, help="Name in the registry.")
+@click.option("--overwrite", is_flag=True, help="Replace an installed model of that name.")
+def average_models(models: tuple[str, ...], name: str, overwrite: bool) -> None:
+    """Take the mean of several MODELs' weights into your models folder.
+
+    For runs that began from the same weights: the mean is often steadier than each.  Only the proportions of the
+    shares count.
+    """
+    shares = {}
+    for text in models:
+        model, _, share = text.rpartition("=")
+        try:
+            shares[model] = float(share)
+        except ValueError:
+            raise UsageError("bad-share", f"{text!r} is no MODEL=SHARE.", "Write fran-lite=0.5.") from None
+    descriptor = _registry().average(shares, name, overwrite=overwrite)
+    click.echo(f"{descriptor.weights_path}  sha256 {descriptor.sha256}")
 
 
 def _registry() -> Registry:

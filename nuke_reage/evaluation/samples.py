@@ -126,6 +126,7 @@ class AgeResponse:
         monotony: Kendall's tau-a of asked and read, mean over the pictures.
         bias_by_source: read - asked, mean by the decade of the source age.
         pictures: how many.
+        slope_by_picture: slope of each, by data set, person and age; photos have no data set.
     """
 
     estimator: str
@@ -134,6 +135,7 @@ class AgeResponse:
     monotony: float
     bias_by_source: dict[str, float]
     pictures: int
+    slope_by_picture: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -175,11 +177,12 @@ def robustness(probes: Sequence[Probe]) -> Robustness | None:
 def age_response(samples: Sequence[Sample], estimator: str) -> AgeResponse | None:
     """How read ages follow asked ones; None where nothing was read."""
     read = [one for one in samples if one.read_years is not None]
-    slopes, orders = [], []
-    for group in _grouped(read, lambda one: one.sitting).values():
+    slopes: dict[str, float] = {}
+    orders = []
+    for (data_set, person, years), group in _grouped(read, lambda one: one.sitting).items():
         asked, seen = [one.target_years for one in group], [one.read_years or 0.0 for one in group]
         if len(set(asked)) > 1:
-            slopes.append(response_slope(asked, seen))
+            slopes["/".join(part for part in (data_set, person, f"{years:g}") if part)] = response_slope(asked, seen)
             orders.append(monotony(asked, seen))
     if not slopes:
         return None
@@ -188,7 +191,8 @@ def age_response(samples: Sequence[Sample], estimator: str) -> AgeResponse | Non
         f"{decade}-{decade + _DECADE_YEARS - 1}": _mean((one.read_years or 0.0) - one.target_years for one in group)
         for decade, group in sorted(decades.items())
     }
-    return AgeResponse(estimator, _mean(slopes), min(slopes), _mean(orders), bias, len(slopes))
+    least = min(slopes.values())
+    return AgeResponse(estimator, _mean(slopes.values()), least, _mean(orders), bias, len(slopes), slopes)
 
 
 def identity_score(samples: Sequence[Sample], measure: str) -> IdentityScore | None:

@@ -13,6 +13,7 @@ from nuke_reage.core.errors import ModelError
 from nuke_reage.core.site import load_site, user_folder
 from nuke_reage.core.strict import nearest
 from nuke_reage.models.architectures import StateDict, architecture
+from nuke_reage.models.average import average
 from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor, load_descriptor, save_descriptor
 from nuke_reage.models.hub import Progress, download
@@ -165,9 +166,8 @@ class Registry:
                 :func:`nuke_reage.models.weights.read_checkpoint` and
                 :func:`nuke_reage.models.weights.check_layout`.
         """
+        self._require_free(name, overwrite)
         models, _ = self._scan()
-        if name in models and models[name].installed and not overwrite:
-            raise ModelError("name-taken", f"A model {name!r} is installed.", "Choose another name, or overwrite it.")
         state = read_checkpoint(path)
         template = self._template(name, like, path, state, models)
         if template.name != name:
@@ -181,6 +181,27 @@ class Registry:
                 hub=None,
             )
         return self._install(path, state, dataclasses.replace(template, name=name), dtype)
+
+    def average(self, shares: Mapping[str, float], name: str, *, overwrite: bool = False) -> ModelDescriptor:
+        """Install the mean of several models in the user's folder, as 16-bit floats.
+
+        Args:
+            shares: of each model, by name or file.
+            name: under which the mean will be known.
+            overwrite: replace a model that is installed under that name.
+
+        Raises:
+            ModelError: ``name-taken``, and those of :func:`nuke_reage.models.average.average`.
+            UsageError: ``bad-share``.
+        """
+        self._require_free(name, overwrite)
+        descriptor, state = average([self.get(one) for one in shares], list(shares.values()), name)
+        return self._install(self._writable() / name, state, descriptor, "float16")
+
+    def _require_free(self, name: str, overwrite: bool) -> None:
+        models, _ = self._scan()
+        if name in models and models[name].installed and not overwrite:
+            raise ModelError("name-taken", f"A model {name!r} is installed.", "Choose another name, or overwrite it.")
 
     def _template(
         self, name: str, like: str | None, path: Path, state: StateDict, models: Mapping[str, ModelDescriptor]

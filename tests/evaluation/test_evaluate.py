@@ -85,6 +85,7 @@ def test_ages_are_read_off_the_results(report):
     assert 0.2 < right.slope_least <= right.slope < 0.45 and right.monotony == 1.0
     assert wrong.slope == pytest.approx(-right.slope, rel=0.2) and wrong.monotony == -1.0
     assert abs(idle.slope) < 0.01
+    assert len(right.slope_by_picture) == 6 and min(right.slope_by_picture.values()) == right.slope_least
     assert set(right.bias_by_source) == {"20-29", "40-49", "70-79"}
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from nuke_reage.core.errors import ModelError
+from nuke_reage.core.errors import ModelError, UsageError
 from nuke_reage.models.backends import create_predictor
 from nuke_reage.models.checksums import sha256_of
+from nuke_reage.models.descriptor import save_descriptor
 from nuke_reage.models.formula import formula_state_dict
 from nuke_reage.models.loading import load_network
 from nuke_reage.models.registry import Registry
 from nuke_reage.models.torch_state import to_tensors
+from nuke_reage.models.weights import save_weights
 
 
 @pytest.fixture
@@ -106,6 +109,33 @@ def test_import_guards(registry: Registry, tmp_path: Path):
     registry.import_weights(source, "mine", like="fran-lite")
     assert code(registry.import_weights, source, "mine", like="fran-lite") == "name-taken"
     registry.import_weights(source, "mine", like="fran-lite", overwrite=True)
+
+
+def test_the_mean_of_two_models_lies_between_them_and_keeps_the_stricter_terms(registry: Registry, make_model):
+    free = make_model("free", commercial_use=True, lines=1.0)
+    bound = make_model("bound", commercial_use=False, lines=2.0, licence="CC-BY-4.0")
+    shifted = {key: value + (0.5 if key == "final_conv.bias" else 0.0) for key, value in formula_state_dict(4).items()}
+    save_weights(shifted, bound.weights_path, dtype="float32", metadata={})
+    save_descriptor(
+        dataclasses.replace(bound, sha256=sha256_of(bound.weights_path)), bound.weights_path.with_suffix(".json")
+    )
+    mean = registry.average({"free": 3.0, "bound": 1.0}, "mean")
+    given = torch.full((1, 5, 64, 64), 0.4)
+    delta = load_network(mean)(given) - load_network(free)(given)
+    assert float(delta.mean()) == pytest.approx(0.125, abs=2e-3) and float(delta.std()) < 1e-3
+    assert mean.lines == 1.25 and not mean.commercial_use and mean.licence == "CC0-1.0; CC-BY-4.0"
+    assert registry.verify("mean") == mean
+    assert code(registry.average, {"free": 1.0, "bound": 1.0}, "mean") == "name-taken"
+
+
+def test_only_models_that_are_alike_are_averaged(registry: Registry, make_model):
+    make_model("one")
+    make_model("wide", width=5)
+    assert code(registry.average, {"one": 1.0, "wide": 1.0}, "mean") == "unlike-models"
+    for shares in ({"one": 1.0}, {"one": 1.0, "wide": 0.0}, {"one": 1.0, "wide": float("nan")}):
+        with pytest.raises(UsageError, match="shares above 0"):
+            registry.average(shares, "mean")
+    assert "mean" not in [one.name for one in registry.list()]
 
 
 def test_a_hub_model_copied_by_hand_is_recorded_and_compared(registry: Registry, tmp_path: Path, make_model):
