@@ -66,7 +66,7 @@ def test_lines_follow_the_ages_of_regions(frame_of):
 
 def test_a_model_that_draws_its_own_gets_none(shots, plate, baked, tmp_path):
     lite = Registry.from_environment().get("fran-lite")
-    assert lite.lines == 1.0 and Registry.from_environment().get("fran").lines == 0.0
+    assert lite.lines > 0.0 and Registry.from_environment().get("fran").lines == 0.0
     own = replace(lite, name="own", lines=0.0).to_dict()
     (tmp_path / "own.json").write_text(json.dumps(own), encoding="utf-8")
     (tmp_path / own["weights_file"]).write_bytes(lite.require_weights().read_bytes())
