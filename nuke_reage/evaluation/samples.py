@@ -126,7 +126,7 @@ class AgeResponse:
         monotony: Kendall's tau-a of asked and read, mean over the pictures.
         bias_by_source: read - asked, mean by the decade of the source age.
         pictures: how many.
-        slope_by_picture: slope of each, by data set, person and age; photos have no data set.
+        slope_by_picture: slope of each, by data set, person and age, as ``people/ann/35``; photos are in ``photos``.
     """
 
     estimator: str
@@ -182,7 +182,7 @@ def age_response(samples: Sequence[Sample], estimator: str) -> AgeResponse | Non
     for (data_set, person, years), group in _grouped(read, lambda one: one.sitting).items():
         asked, seen = [one.target_years for one in group], [one.read_years or 0.0 for one in group]
         if len(set(asked)) > 1:
-            slopes["/".join(part for part in (data_set, person, f"{years:g}") if part)] = response_slope(asked, seen)
+            slopes[f"{data_set}/{person}/{years:g}"] = response_slope(asked, seen)
             orders.append(monotony(asked, seen))
     if not slopes:
         return None

@@ -166,8 +166,7 @@ class Registry:
                 :func:`nuke_reage.models.weights.read_checkpoint` and
                 :func:`nuke_reage.models.weights.check_layout`.
         """
-        self._require_free(name, overwrite)
-        models, _ = self._scan()
+        models = self._models_with_room_for(name, overwrite)
         state = read_checkpoint(path)
         template = self._template(name, like, path, state, models)
         if template.name != name:
@@ -194,14 +193,15 @@ class Registry:
             ModelError: ``name-taken``, and those of :func:`nuke_reage.models.average.average`.
             UsageError: ``bad-share``.
         """
-        self._require_free(name, overwrite)
+        self._models_with_room_for(name, overwrite)
         descriptor, state = average([self.get(one) for one in shares], list(shares.values()), name)
         return self._install(self._writable() / name, state, descriptor, "float16")
 
-    def _require_free(self, name: str, overwrite: bool) -> None:
+    def _models_with_room_for(self, name: str, overwrite: bool) -> dict[str, ModelDescriptor]:
         models, _ = self._scan()
         if name in models and models[name].installed and not overwrite:
             raise ModelError("name-taken", f"A model {name!r} is installed.", "Choose another name, or overwrite it.")
+        return models
 
     def _template(
         self, name: str, like: str | None, path: Path, state: StateDict, models: Mapping[str, ModelDescriptor]
