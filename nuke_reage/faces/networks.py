@@ -1,8 +1,9 @@
-"""The two bundled networks, run by OpenCV: where is a face, and where are its 468 points.
+"""The bundled networks, run by OpenCV: where is a face, where are its 468 points, and what is a person.
 
 Conventions are those of MediaPipe 0.10.21 (Apache-2.0), ``modules/face_detection`` and ``modules/face_landmark``: the
 detector sees -1..1 with black beyond the picture's edges, the mesh network sees 0..1 with the edge pixels repeated and
-answers in its own 192 x 192 input pixels plus one logit "this is a face".
+answers in its own 192 x 192 input pixels plus one logit "this is a face".  The network of
+``modules/selfie_segmentation`` sees 0..1.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from nuke_reage.faces.pyramid import ImagePyramid, SquareCrop
 from nuke_reage.faces.ssd import INPUT_PX, KEY_POINT_COUNT, Candidate, decode
 from nuke_reage.faces.types import LANDMARK_COUNT, FloatArray
 
-__all__ = ["MESH_PX", "DetectorNetwork", "MeshNetwork", "roi_of_candidate", "roi_of_landmarks"]
+__all__ = ["MESH_PX", "DetectorNetwork", "MeshNetwork", "PersonNetwork", "roi_of_candidate", "roi_of_landmarks"]
 
 MESH_PX = 192
+_PERSON_PX = 256
 _ROI_SCALE = 1.5
 _EYE_LEFT_ON_SCREEN, _EYE_RIGHT_ON_SCREEN = 33, 263
 
@@ -70,6 +72,32 @@ class MeshNetwork:
         answers = _forward(self._net, pyramid.crop(square, MESH_PX))
         points = answers["conv2d_21"].reshape(LANDMARK_COUNT, 3) / MESH_PX
         return square.to_image(points), float(answers["conv2d_31"].ravel()[0])
+
+
+class PersonNetwork:
+    """MediaPipe's selfie segmentation: people against everything else.
+
+    Raises:
+        FaceError: the bundled file is missing or damaged, or this OpenCV cannot read it.
+    """
+
+    def __init__(self) -> None:
+        self._net = _read("selfie_segmentation.tflite")
+
+    def matte(self, image_rgb_display: FloatArray) -> FloatArray:
+        """The matte of all people.
+
+        Args:
+            image_rgb_display: (H, W, 3) sRGB-encoded, 0..1, head and shoulders, about square.
+
+        Returns:
+            (H, W) in 0..1, no finer than 256 x 256.
+        """
+        height, width = image_rgb_display.shape[:2]
+        pixels = cv2.resize(image_rgb_display, (_PERSON_PX, _PERSON_PX), interpolation=cv2.INTER_AREA)
+        (answer,) = _forward(self._net, np.asarray(pixels, np.float32)).values()
+        matte = cv2.resize(answer.reshape(_PERSON_PX, _PERSON_PX), (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(np.clip(matte, 0.0, 1.0), np.float32)
 
 
 def roi_of_candidate(candidate: Candidate) -> SquareCrop:

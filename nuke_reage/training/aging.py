@@ -18,7 +18,7 @@ from nuke_reage.imaging.anatomy import FaceParts, face_parts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur
 from nuke_reage.imaging.relief import DISPLAY_GAMMA, Relief, ReliefOnFace, fit_light
-from nuke_reage.training.hair import Hair, find_hair, recolour
+from nuke_reage.training.hair import Hair, HairFinder, recolour
 from nuke_reage.training.portraits import Portrait
 from nuke_reage.training.statistics import AgingStatistics, DetailBands, align, detail_bands, log_colour, luminance
 from nuke_reage.training.wrinkles import WrinkleMaps
@@ -103,6 +103,7 @@ class Ager:
         self._strengths = strengths or Strengths()
         self._mesh = FaceMesh(statistics.mean_landmarks, statistics.canvas_px)
         self._relief = Relief(self._mesh)
+        self._hair = HairFinder()
         self._mean_skin = face_parts(self._mesh.mean, statistics.canvas_px).skin
         self._unit = statistics.canvas_px / 256.0
 
@@ -133,7 +134,7 @@ class Ager:
         lit = fit_light(crop.rgb, parts.skin, crop.landmarks)
         relief = self._relief.on_face(crop.landmarks, self._statistics.canvas_px, lit)
         exemplars = tuple((self._exemplars or {}).get(portrait.sex) or self.resembling(portrait))
-        hair = find_hair(crop.rgb, crop.landmarks, parts)
+        hair = self._hair.find(crop.rgb, crop.landmarks, parts)
         return _Face(portrait, parts, hair, logs, light, detail_bands(light), exemplars, relief.to_face, relief)
 
     def _at(self, face: _Face, years: float) -> FloatArray:

@@ -18,7 +18,7 @@ from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.mesh import FaceMesh, blur, masked_blur
-from nuke_reage.training.hair import find_hair
+from nuke_reage.training.hair import HairFinder
 from nuke_reage.training.layout import Person
 from nuke_reage.training.pictures import read_picture
 from nuke_reage.training.portraits import crop_face
@@ -126,8 +126,8 @@ def measure_wrinkles(people: Sequence[Person], mesh: FaceMesh) -> WrinkleMaps:
         )  # fmt: skip
     parts = face_parts(mesh.mean, mesh.canvas_px)
     weight = np.clip(parts.face - np.maximum(parts.eyes, parts.lips), 0.0, 1.0)
-    backend = MediapipeBackend()
-    measured = [_measure_person(person, common, mesh, weight, backend) for person in people]
+    backend, hair = MediapipeBackend(), HairFinder()
+    measured = [_measure_person(person, common, mesh, weight, backend, hair) for person in people]
     frontal = [one for one in measured if one.yaw_degrees <= _MAX_YAW_DEGREES] or measured
     filled = _fill_from_others(np.stack([one.maps for one in frontal]), np.stack([one.seen for one in frontal]))
     filled *= np.asarray(weight, np.float32)[..., None]
@@ -143,7 +143,12 @@ class _Measured:
 
 
 def _measure_person(
-    person: Person, ages: Sequence[int], mesh: FaceMesh, weight: FloatArray, backend: MediapipeBackend
+    person: Person,
+    ages: Sequence[int],
+    mesh: FaceMesh,
+    weight: FloatArray,
+    backend: MediapipeBackend,
+    hair: HairFinder,
 ) -> _Measured:
     series, covered, yaws = [], [], []
     for age in ages:
@@ -155,8 +160,8 @@ def _measure_person(
         series.append(to_mean(log_colour(crop.rgb)))
         yaws.append(abs(crop.yaw_degrees))
         if age in (ages[0], ages[-1]):
-            hair = find_hair(crop.rgb, crop.landmarks, face_parts(crop.landmarks, mesh.canvas_px)).head
-            covered += [to_mean(hair), 1.0 - _turned_to_camera(mesh, crop.yaw_degrees)]
+            found = hair.find(crop.rgb, crop.landmarks, face_parts(crop.landmarks, mesh.canvas_px))
+            covered += [to_mean(found.head), 1.0 - _turned_to_camera(mesh, crop.yaw_degrees)]
     maps = np.stack([_without_tone(one - series[0], weight, mesh.canvas_px) for one in series])
     coarse = np.stack([detail_bands(luminance(one)).coarse for one in series])
     seen = weight * (1.0 - np.clip(blur(np.maximum.reduce(covered), 2.0), 0.0, 1.0))
