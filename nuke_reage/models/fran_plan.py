@@ -22,6 +22,8 @@ __all__ = [
     "decoder_plan",
     "grow",
     "layout",
+    "strips",
+    "surface_input",
 ]
 
 LEVELS = 4
@@ -90,6 +92,24 @@ def decoder_plan(height: int, width: int, window: PixelWindow) -> list[LevelPlan
         window = _halve(grow(here, 2, h, w))
         plan.append(LevelPlan(here, window))
     return plan
+
+
+def surface_input(height: int, width: int, window: PixelWindow) -> PixelWindow:
+    """What of the canvas the surface stage needs to give the window: two 3×3 convolutions before, two after."""
+    return grow(decoder_plan(height, width, window)[0].here, 2, height, width)
+
+
+def strips(window: PixelWindow, max_px: int) -> list[PixelWindow]:
+    """Cut a window into strips of rows, as few as keep each to a number of pixels, give or take a multiple of 16 rows.
+
+    All are equally high, so that one compiled graph serves them; therefore the last may overlap the one before.
+    """
+    top, bottom, left, right = window
+    height = bottom - top
+    count = -(-height * (right - left) // max_px)
+    each = min(-(-height // (count * MULTIPLE)) * MULTIPLE, height)
+    starts = [min(top + index * each, bottom - each) for index in range(-(-height // each))]
+    return [(start, start + each, left, right) for start in starts]
 
 
 def layout(width: int) -> dict[str, Shape]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nuke_reage.models.fran import FranNet, cut
-from nuke_reage.models.fran_plan import LevelPlan, PixelWindow, decoder_plan, grow
+from nuke_reage.models.fran_plan import LevelPlan, PixelWindow, decoder_plan, surface_input
 
 __all__ = ["DeepStage", "SurfaceStage", "split_first_convolution", "split_for_half"]
 
@@ -64,7 +64,7 @@ class SurfaceStage(nn.Module):
         self.net = net
         self.asked = asked
         self.level = decoder_plan(height, width, asked)[0]
-        self.input_window = grow(self.level.here, 2, height, width)
+        self.input_window = surface_input(height, width, asked)
 
     def forward(self, x: Tensor, deep: Tensor) -> Tensor:
         skip = cut(self.net.init_conv(x), self.level.here, origin=self.input_window)

@@ -12,10 +12,9 @@ from nuke_reage.training.pictures import to_bytes
 
 __all__ = ["augment_pair", "face_weight", "to_canvas"]
 
-_NO_CHANGE = AugmentConfig(False, *(0.0,) * 10)
+_NO_CHANGE = AugmentConfig(False, *(0.0,) * 11)
 # The face in an aligned crop: centre and half axes as shares of the side.
 _FACE_CENTRE, _FACE_AXES = (0.5, 0.57), (0.29, 0.38)
-_CROP_SPREAD = 0.12
 
 
 def face_weight(canvas_px: int, face_gain: float) -> FloatArray:
@@ -41,7 +40,7 @@ def augment_pair(
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scale a pair to the canvas, change both alike and cut out a square, mostly of the face.
+    """Scale a pair to the canvas, change both alike and cut out a square, about the face.
 
     Args:
         source: (S, S, 3) encoded, 0..1.
@@ -76,7 +75,7 @@ def _geometry(
     cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
     linear = np.array([[cosine, -sine], [sine, cosine]])
     # The middle of the crop on the canvas, around the face but within the canvas.
-    spread = _CROP_SPREAD * canvas_px if crop_px < canvas_px else 0.0
+    spread = config.crop_spread * canvas_px if crop_px < canvas_px else 0.0
     wanted = np.array(_FACE_CENTRE) * canvas_px + rng.normal(0.0, 1.0, 2) * spread
     middle = np.clip(wanted, crop_px / 2, canvas_px - crop_px / 2)
     # OpenCV counts pixel centres at whole numbers, hence the half pixels.

@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 from nuke_reage.core.errors import DeviceError
 from nuke_reage.models.backends import available_backends, available_devices, create_predictor
 from nuke_reage.models.bfloat16 import split_for_bfloat16
+from nuke_reage.models.formula import formula_state_dict
 from nuke_reage.models.registry import Registry
 from nuke_reage.models.staged import split_for_half
 
@@ -59,6 +60,20 @@ def test_fast_stays_within_its_error_on_the_bundled_width(make_model, face: np.n
     assert error.max() < 0.006 and error.mean() < 0.001
     if "bf16" in predictor.name:
         assert error.max() > 1e-5, "a fast mode without any error would be the exact one"
+
+
+@pytest.mark.parametrize("window", [None, (slice(37, 214), slice(51, 202)), (slice(64, 224), slice(48, 208))])
+def test_strips_of_a_large_window_join_without_a_seam(make_model, face: np.ndarray, window):
+    backend = pytest.importorskip("nuke_reage.models.backends.openvino_backend")
+    model = make_model(width=8)
+    whole, in_strips = (
+        backend.OpenVinoPredictor(formula_state_dict(8), model, precision="fast", threads=1, strip_px=strip_px).predict(
+            face, 30.0, 70.0, window=window
+        )
+        for strip_px in (2**20, 2**12)
+    )
+    assert np.ptp(whole) > 0.5
+    assert np.abs(in_strips - whole).max() < 1e-5
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from nuke_reage.models.formula import formula_state_dict
 from nuke_reage.models.fran import FranNet, he_init
-from nuke_reage.models.fran_plan import RECEPTIVE_RADIUS_PX, layout
+from nuke_reage.models.fran_plan import MULTIPLE, RECEPTIVE_RADIUS_PX, layout, strips
 from nuke_reage.models.torch_state import to_tensors
 
 REFERENCE = Path(__file__).parent / "data" / "formula_width_2.json"
@@ -184,3 +185,15 @@ def test_he_init_keeps_signal_and_gradient_alive_and_starts_near_nothing():
     colour, age = weight[:, :3].std(), weight[:, 3:].std()
     assert float(age / colour) == pytest.approx(4.0, rel=0.3)
     assert torch.equal(he_init(FranNet(8), seed=3).up2.layer[0].weight, net.up2.layer[0].weight)
+
+
+@given(top=st.integers(0, 90), height=st.integers(1, 700), width=st.integers(1, 700), strip_px=st.integers(2**8, 2**18))
+def test_strips_cover_a_window_row_by_row_and_are_equally_high(top, height, width, strip_px):
+    window = (top, top + height, 3, 3 + width)
+    found = strips(window, strip_px)
+    assert {(left, right) for _, _, left, right in found} == {(3, 3 + width)}
+    assert found[0][0] == top and found[-1][1] == top + height
+    assert all(later[0] <= earlier[1] for earlier, later in itertools.pairwise(found))
+    heights = {bottom - start for start, bottom, _, _ in found}
+    assert len(heights) == 1
+    assert heights.pop() < strip_px / width + MULTIPLE + 1

@@ -15,7 +15,7 @@ import openvino as ov
 import openvino.opset13 as ops
 
 from nuke_reage.models.backends.base import Image
-from nuke_reage.models.fran_plan import IN_CHANNELS, NEGATIVE_SLOPE, LevelPlan, PixelWindow, decoder_plan, grow
+from nuke_reage.models.fran_plan import IN_CHANNELS, NEGATIVE_SLOPE, LevelPlan, PixelWindow, decoder_plan, surface_input
 
 __all__ = ["deep_graph", "surface_graph", "whole_graph"]
 
@@ -53,7 +53,7 @@ def deep_graph(weights: Weights, height: int, width: int, asked: PixelWindow) ->
 def surface_graph(weights: Weights, height: int, width: int, asked: PixelWindow) -> Any:
     """Inputs (1, 5, h', w') of the window grown as the plan says, and level 1; output (1, 3, h, w)."""
     level = decoder_plan(height, width, asked)[0]
-    seen = grow(level.here, 2, height, width)
+    seen = surface_input(height, width, asked)
     x = ops.parameter([1, IN_CHANNELS, seen[1] - seen[0], seen[3] - seen[2]], np.float32)
     below = level.below
     channels = weights["up4.blur_upsample.0.weight"].shape[0]
