@@ -15,7 +15,7 @@ from nuke_reage.faces.canonical import canonical_mesh
 from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.mesh import FaceMesh, blur, masked_blur
 from nuke_reage.training.aging import Ager, Strengths
-from nuke_reage.training.hair import Hair, recolour
+from nuke_reage.training.hair import Hair, HairFinder, recolour
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.pairs import make_pairs
 from nuke_reage.training.pictures import read_picture
@@ -236,3 +236,23 @@ def test_real_portraits_become_older_and_younger_and_nothing_else(shared_dir, tm
         again = tmp_path / "one" / path.relative_to(tmp_path / "two")
         assert path.read_bytes() == again.read_bytes(), "the same portrait always gives the same pictures"
     assert cv2.imread(str(people[0].picture(85))).shape == (128, 128, 3)
+
+
+@pytest.mark.shared
+def test_the_hair_of_a_photo_is_found_and_neither_face_nor_backdrop(shared_dir):
+    """photo_a: long brown hair before a garden; photo_c: short black hair before a grey backdrop."""
+    for name in ("photo_a", "photo_c"):
+        crop = crop_face(read_picture(shared_dir / "plates" / f"{name}.png"), 256, MediapipeBackend())
+        parts = face_parts(crop.landmarks, 256)
+        found = HairFinder().find(crop.rgb, crop.landmarks, parts)
+        hair, face = found.head, parts.face > 0.99
+        brows, chin = int(crop.landmarks[105, 1]), int(crop.landmarks[152, 1])
+        assert (hair[brows + 4 :][face[brows + 4 :]] > 0.2).mean() < 0.005
+        top = int(crop.landmarks[10, 1])
+        middle = int(crop.landmarks[10, 0])
+        above = hair[max(top - 45, 0) : top, middle - 20 : middle + 20]
+        assert (above > 0.8).any(axis=0).mean() > 0.9, f"{name}: no hair above the forehead"
+        assert hair[:8, :8].max() < 0.1 and hair[:8, -8:].max() < 0.1, "the backdrop"
+        assert hair[min(chin + 25, 255) :].max() < 0.05, "clothes"
+        greyed = recolour(crop.rgb, found, 25, 80)
+        assert np.ptp(greyed[hair > 0.9], axis=1).mean() < 0.6 * np.ptp(crop.rgb[hair > 0.9], axis=1).mean()
