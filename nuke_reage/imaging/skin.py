@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nuke_reage.imaging.arrays import FloatArray, require_landmarks, require_rgb
 from nuke_reage.imaging.face_mask import face_size_px
 
-__all__ = ["skin_matte"]
+__all__ = ["guided", "skin_matte"]
 
 Doubles = npt.NDArray[np.floating[Any]]
 
@@ -82,7 +82,7 @@ def skin_matte(encoded: Any, landmarks: npt.ArrayLike, *, features: bool = True)
     rating = _rated(small, placed)
     if features:
         rating = np.maximum(rating, _filled(_FEATURES, placed, small.shape[:2], 0.012 * unit_px))
-    slope, offset = _guided(small, rating, max(1, round(_GUIDE_RADIUS * unit_px)))
+    slope, offset = guided(small, rating, max(1, round(_GUIDE_RADIUS * unit_px)))
     full = (width, height)
     slope = np.asarray(cv2.resize(slope, full, interpolation=cv2.INTER_LINEAR), np.float32)
     offset = np.asarray(cv2.resize(offset, full, interpolation=cv2.INTER_LINEAR), np.float32)
@@ -134,8 +134,17 @@ def _filled(
     return np.asarray(matte, np.float32)
 
 
-def _guided(guide: FloatArray, values: FloatArray, radius_px: int) -> tuple[FloatArray, FloatArray]:
-    """The guided filter's local linear model: (H, W, 3) slopes and (H, W) offsets that give values from the guide."""
+def guided(guide: FloatArray, values: FloatArray, radius_px: int) -> tuple[FloatArray, FloatArray]:
+    """The guided filter's local linear model.
+
+    Args:
+        guide: (H, W, 3) encoded, 0..1.
+        values: (H, W), to be brought to the guide's edges.
+        radius_px: of the windows.
+
+    Returns:
+        (H, W, 3) slopes and (H, W) offsets that give values from the guide.
+    """
     side = (2 * radius_px + 1, 2 * radius_px + 1)
 
     def mean(image: Doubles) -> Doubles:

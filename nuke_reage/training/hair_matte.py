@@ -17,6 +17,7 @@ from nuke_reage.imaging.anatomy import CHEEKS, OVAL
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.head import HeadPoints, follow_head
 from nuke_reage.imaging.mesh import blur, polygon_mask
+from nuke_reage.imaging.skin import guided
 from nuke_reage.training.statistics import log_colour, luminance
 
 __all__ = ["hair_matte"]
@@ -73,7 +74,9 @@ def hair_matte(rgb: FloatArray, landmarks: FloatArray, person: FloatArray) -> Fl
         ]
     )
     odds = np.exp(evidence - evidence.max(axis=0))
-    matte = _to_edges(blur(np.asarray(odds[0] / odds.sum(axis=0), np.float32), unit), luminance(rgb), 4.0 * unit)
+    rough = blur(np.asarray(odds[0] / odds.sum(axis=0), np.float32), unit)
+    slope, offset = guided(rgb, rough, round(4.0 * unit))
+    matte = np.einsum("hwc,hwc->hw", slope, rgb) + offset
     below_brows = blur(oval * np.clip((row - brows + 3 * unit) / (4 * unit), 0.0, 1.0), unit)
     above_chin = np.clip(1.0 - (row - chin) / (_FADE_BELOW_CHIN_PX * unit), 0.0, 1.0)
     inside = (1.0 - below_brows) * above_chin * np.clip(1.2 * person - 0.1, 0.0, 1.0)
@@ -170,16 +173,3 @@ def _likely_places(head: HeadPoints, landmarks: FloatArray, oval: FloatArray) ->
         * (1.0 - 0.9 * blur(ears, 2.0 * unit))
     )
     return np.asarray(likely, np.float32)
-
-
-def _to_edges(matte: FloatArray, guide: FloatArray, radius_px: float) -> FloatArray:
-    """The guided filter of He, Sun and Tang, "Guided Image Filtering", ECCV 2010."""
-    size = 2 * int(radius_px) + 1
-
-    def mean(image: FloatArray) -> FloatArray:
-        return np.asarray(cv2.blur(image, (size, size)), np.float32)
-
-    spread = mean(guide * guide) - mean(guide) ** 2
-    slope = (mean(guide * matte) - mean(guide) * mean(matte)) / (spread + 4e-4)
-    offset = mean(matte) - slope * mean(guide)
-    return np.asarray(mean(slope) * guide + mean(offset), np.float32)
