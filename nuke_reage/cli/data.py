@@ -54,10 +54,10 @@ def command() -> None:
 )
 @click.option(
     "--lines",
-    type=click.Choice(["common", "resembling"]),
     default="common",
     show_default=True,
-    help="New lines of one exemplar for all of a sex, or of the one whom a face resembles.",
+    metavar="common|resembling|N",
+    help="New lines of one exemplar for all of a sex, of the one whom a face resembles, or of exemplar N for all.",
 )
 @click.option(
     "--strength",
@@ -76,7 +76,7 @@ def pairs(
     leave_out: tuple[str, ...],
     ages: str,
     canvas_px: int,
-    lines: Literal["common", "resembling"],
+    lines: str,
     strengths: tuple[str, ...],
     limit: int | None,
     as_json: bool,
@@ -89,7 +89,7 @@ def pairs(
     """
     from nuke_reage.training.pairs import make_pairs
 
-    wanted, of_effects = _ages(ages), _strengths(strengths)
+    wanted, of_effects, whose = _ages(ages), _strengths(strengths), _lines(lines)
     file = Path(ages_file) if ages_file else _ages_file(Path(portraits))
     with make_progress(stderr_console()) as progress:
         bars = {name: progress.add_task(name, total=None, note="") for name in ("faces", "measure", "pairs")}
@@ -101,7 +101,7 @@ def pairs(
             leave_out=leave_out,
             ages=wanted,
             canvas_px=canvas_px,
-            lines=lines,
+            lines=whose,
             strengths=of_effects,
             limit=limit,
             progress=lambda stage, done, total: progress.update(bars[stage], completed=done, total=total),
@@ -202,6 +202,16 @@ def _strengths(texts: tuple[str, ...]) -> Strengths:
         except ValueError:
             raise UsageError("bad-strength", f"--strength {text!r} is no NAME=VALUE.", "Write relief=0.5.") from None
     return from_dict(Strengths, values, "--strength")
+
+
+def _lines(text: str) -> Literal["common", "resembling"] | int:
+    if text in ("common", "resembling"):
+        return text  # type: ignore[return-value]
+    if text.isdecimal():
+        return int(text)
+    raise UsageError(
+        "bad-exemplar", f"--lines {text!r} is no exemplar.", "Write common, resembling or a number from 0."
+    )
 
 
 def _ages_file(portraits: Path) -> Path:

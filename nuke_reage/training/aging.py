@@ -28,6 +28,12 @@ __all__ = ["Ager", "Strengths"]
 _LOG_OFFSET = np.float32(0.03)
 _DEAD_YEARS = 2.0
 _MAX_STRENGTH = 3.0
+# In pixels of a 256 canvas.
+_RIM_PX, _BROAD_PX = 14.0, 5.0
+_WHITE, _HEADROOM = 0.97, 0.35
+_FEATURES_HELD = 0.85
+# Light that comes out of a fold has been through skin: its shadow is redder than the skin, at the same luminance.
+_SHADOW_TINT = np.array([0.82, 1.05, 1.24], np.float32)
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class _Face:
     exemplars: tuple[int, ...]
     from_mean: MeshMap
     relief: ReliefOnFace
+    calm_rim: FloatArray
 
 
 class Ager:
@@ -134,8 +141,11 @@ class Ager:
         lit = fit_light(crop.rgb, parts.skin, crop.landmarks)
         relief = self._relief.on_face(crop.landmarks, self._statistics.canvas_px, lit)
         exemplars = tuple((self._exemplars or {}).get(portrait.sex) or self.resembling(portrait))
+        calm_rim = _faded_to_rim(parts.face, _RIM_PX * self._unit)
         hair = self._hair.find(crop.rgb, crop.landmarks, parts)
-        return _Face(portrait, parts, hair, logs, light, detail_bands(light), exemplars, relief.to_face, relief)
+        return _Face(
+            portrait, parts, hair, logs, light, detail_bands(light), exemplars, relief.to_face, relief, calm_rim
+        )
 
     def _at(self, face: _Face, years: float) -> FloatArray:
         gap = years - face.portrait.age_years
@@ -143,12 +153,15 @@ class Ager:
             return face.portrait.crop.rgb
         change = self._low_frequencies(face, years)
         detail = self._younger_detail(face, -gap) if gap < 0 else self._older_detail(face, years)
-        change += (face.parts.skin * np.clip(detail, -0.6, 0.5))[..., None]
+        lines = face.parts.skin * np.clip(detail, -0.6, 0.5)
         if gap > 0:
             # A younger face loses lines that it has, never lines as drawn: those would leave scars.
-            change += self._relief_lines(face, years)[..., None]
+            lines += self._relief_lines(face, years)
         if self._wrinkles:
-            change += self._new_lines(face, years)
+            lines += self._new_lines(face, years)
+        change += np.maximum(lines, 0.0)[..., None] + np.minimum(lines, 0.0)[..., None] * _SHADOW_TINT
+        if gap > 0:
+            change = _without_glow(change, face, self._unit)
         aged = np.exp(face.logs + change) - _LOG_OFFSET
         aged = recolour(np.asarray(aged, np.float32), face.hair, face.portrait.age_years, years)
         return np.clip(self._reshape(aged, face, years), 0.0, 1.0)
@@ -162,7 +175,11 @@ class Ager:
         local = tone - blur(tone, 30.0 * unit)
         brightens = local > 0 if years > portrait.age_years else local < 0
         local = np.where(brightens, strengths.highlights * local, local)
-        kept = face.parts.face * (1.0 - 0.6 * np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows]))
+        kept = (
+            face.parts.face
+            * face.calm_rim
+            * (1.0 - 0.6 * np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows]))
+        )
         return np.asarray(kept[..., None] * (strengths.tone * local[..., None] + strengths.hue * hue), np.float32)
 
     def _older_detail(self, face: _Face, years: float) -> FloatArray:
@@ -204,11 +221,15 @@ class Ager:
         if years < face.portrait.age_years:
             # The lines of another face, taken away from this one, would leave bright scars: only their broad part goes.
             lines = blur(lines, 4.0 * self._unit) * 0.7
-        laid = face.from_mean(lines)
+        # Hue of their lines is the hue of their skin: on another it is a stain.
+        laid = face.from_mean(luminance(lines))
+        # What they change broadly, a lower forehead say, would end at the outline of the mesh like a cap.
+        broad = blur(laid, _BROAD_PX * self._unit)
+        laid = laid - (1.0 - face.calm_rim) * broad
         # Wrinkles are shadows.  What got brighter beside them is mostly another face's light, worst on its lids.
         around_eyes = np.minimum(1.0, 3.0 * blur(face.parts.eyes, 4.0 * self._unit))
-        laid = np.where(laid > 0, laid * (0.7 - 0.6 * around_eyes)[..., None], laid)
-        return np.asarray(self._strengths.wrinkles * self._bare_skin(face)[..., None] * laid, np.float32)
+        laid = np.where(laid > 0, laid * (0.7 - 0.6 * around_eyes), laid)
+        return np.asarray(self._strengths.wrinkles * self._bare_skin(face) * laid, np.float32)
 
     def _reshape(self, rgb: FloatArray, face: _Face, years: float) -> FloatArray:
         statistics, landmarks = self._statistics, face.portrait.crop.landmarks
@@ -229,3 +250,18 @@ class Ager:
             cv2.remap(rgb, x - field[..., 0], y - field[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101),
             np.float32,
         )
+
+
+def _faded_to_rim(face: FloatArray, over_px: float) -> FloatArray:
+    """(S, S) 1 inside the face, 0 at its rim and beyond."""
+    inside = (face > 0.5).astype(np.uint8)
+    share = np.clip(cv2.distanceTransform(inside, cv2.DIST_L2, 5) / over_px, 0.0, 1.0)
+    return np.asarray(share * share * (3.0 - 2.0 * share), np.float32)
+
+
+def _without_glow(change: FloatArray, face: _Face, unit: float) -> FloatArray:
+    """A change of log colour, (S, S, 3), whose brighter parts neither clip nor turn lashes and lips orange."""
+    room = np.clip((_WHITE - face.portrait.crop.rgb.max(axis=2)) / _HEADROOM, 0.0, 1.0)
+    features = np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows])
+    room *= 1.0 - _FEATURES_HELD * np.minimum(1.0, 3.0 * blur(features, 4.0 * unit))
+    return np.asarray(np.where(change > 0.0, change * room[..., None], change), np.float32)

@@ -31,13 +31,13 @@ _BALD_BELOW = 1.3
 """A colour of the top of the head that is nearer to skin, in standard deviations, is skin."""
 
 _NOT_SEEN = -60.0
-_FADE_BELOW_CHIN_PX = 22.0
+_FADE_SHORT_PX, _FADE_LONG_PX, _BESIDE_PX = 16.0, 80.0, 24.0
 
 Doubles = npt.NDArray[np.floating[Any]]
 
 
 def hair_matte(rgb: FloatArray, landmarks: FloatArray, person: FloatArray) -> FloatArray:
-    """Where the hair of the head is, down to the chin.
+    """Where the hair of the head is; hair that hangs beside the jaw as far as the canvas shows it.
 
     Args:
         rgb: (S, S, 3) encoded, 0..1.
@@ -78,9 +78,26 @@ def hair_matte(rgb: FloatArray, landmarks: FloatArray, person: FloatArray) -> Fl
     slope, offset = guided(rgb, rough, round(4.0 * unit))
     matte = np.einsum("hwc,hwc->hw", slope, rgb) + offset
     below_brows = blur(oval * np.clip((row - brows + 3 * unit) / (4 * unit), 0.0, 1.0), unit)
-    above_chin = np.clip(1.0 - (row - chin) / (_FADE_BELOW_CHIN_PX * unit), 0.0, 1.0)
-    inside = (1.0 - below_brows) * above_chin * np.clip(1.2 * person - 0.1, 0.0, 1.0)
-    return np.asarray(np.clip(1.1 * matte - 0.05, 0.0, 1.0) * inside, np.float32)
+    matte = np.clip(1.1 * matte - 0.05, 0.0, 1.0) * (1.0 - below_brows) * np.clip(1.2 * person - 0.1, 0.0, 1.0)
+    fade = _fade_below_chin(matte, landmarks, (oval < 0.1) & (person > 0.5))
+    return np.asarray(matte * np.clip(1.0 - (row - chin) / (fade * unit), 0.0, 1.0), np.float32)
+
+
+def _fade_below_chin(matte: FloatArray, landmarks: FloatArray, beside: npt.NDArray[np.bool_]) -> FloatArray:
+    """(S,) by column: over how many pixels of a 256 canvas hair ends below the chin.
+
+    Only hair that already hangs beside the jaw goes on; what has its colours below short hair is shade or a jacket.
+    """
+    size = matte.shape[0]
+    chin, middle = landmarks[_CHIN, 1], float(landmarks[_NOSE_TIP, 0])
+    rows = np.clip(np.array([chin - _BESIDE_PX * size / 256.0, chin]).astype(int), 0, size)
+    fade = np.empty(size, np.float32)
+    for side in (slice(0, int(middle)), slice(int(middle), size)):
+        band = np.s_[rows[0] : rows[1], side]
+        hangs = float((matte[band] * beside[band]).sum()) / max(float(beside[band].sum()), 1.0)
+        share = np.clip((hangs - 0.25) / 0.35, 0.0, 1.0)
+        fade[side] = _FADE_SHORT_PX + share * (_FADE_LONG_PX - _FADE_SHORT_PX)
+    return fade
 
 
 class _Colours:
@@ -148,6 +165,10 @@ def _top_of_head(head: HeadPoints, landmarks: FloatArray, size: int) -> FloatArr
     return np.asarray(skull * (1.0 - below), np.float32)
 
 
+def _lowered(mask: FloatArray, by_px: float) -> FloatArray:
+    return np.roll(mask, round(by_px), axis=0)
+
+
 def _likely_places(head: HeadPoints, landmarks: FloatArray, oval: FloatArray) -> FloatArray:
     """How likely hair is by place alone, (S, S) in 0..1."""
     size = oval.shape[0]
@@ -165,8 +186,11 @@ def _likely_places(head: HeadPoints, landmarks: FloatArray, oval: FloatArray) ->
         outwards = np.sign(x - landmarks[_NOSE_TIP, 0])
         centre = int(x + 0.2 * height * outwards), int(y + 0.1 * height)
         cv2.ellipse(ears, centre, (int(0.4 * height), int(0.65 * height)), 0, 0, 360, 1.0, -1)
+    throat = np.maximum.reduce([oval, *(_lowered(oval, step * unit) for step in (10.0, 25.0, 40.0))]) - oval
+    throat *= np.clip((row - brows) / (chin - brows) * 4.0 - 3.0, 0.0, 1.0)
     likely = (
         by_height
+        * (1.0 - 0.93 * throat)
         * (1.0 - 0.75 * forehead)
         * (1.0 - 0.8 * oval)
         * (1.0 - 0.95 * low)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 from nuke_reage import __version__
+from nuke_reage.core.errors import UsageError
 from nuke_reage.core.files import write_text_atomic
 from nuke_reage.imaging.mesh import FaceMesh
 from nuke_reage.training.aging import Ager, Strengths
 from nuke_reage.training.layout import MANIFEST, list_people
 from nuke_reage.training.pictures import write_picture
 from nuke_reage.training.portraits import Portrait, load_portraits
-from nuke_reage.training.statistics import measure
+from nuke_reage.training.statistics import AgingStatistics, measure
 from nuke_reage.training.wrinkles import WrinkleMaps, load_wrinkles, measure_wrinkles
 
 __all__ = ["DEFAULT_AGES", "Lines", "PairsReport", "make_pairs"]
@@ -57,7 +58,7 @@ def make_pairs(
     ages: Sequence[int] = DEFAULT_AGES,
     canvas_px: int = 256,
     limit: int | None = None,
-    lines: Lines = "common",
+    lines: Lines | int = "common",
     strengths: Strengths | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> PairsReport:
@@ -76,12 +77,13 @@ def make_pairs(
         limit: stop after so many portraits (all are measured); None = all.
         lines: "common" = everybody of one sex gets new lines of the one whom most of them resemble, so that a network
             can learn where they go; "resembling" = of the one whom they resemble themselves, more varied, but what
-            cannot be told from a young face averages out to a blur without a discriminator.
+            cannot be told from a young face averages out to a blur without a discriminator; a number = everybody gets
+            the lines of that exemplar, counted from 0 in each of the maps, the clearest seen among them say.
         strengths: of the effects.
         progress: called with stage, done, total.
 
     Raises:
-        UsageError: no pictures, bad ages or bad wrinkle maps.
+        UsageError: no pictures, bad ages, bad wrinkle maps or no such exemplar.
         FaceError: no usable portrait.
         MediaError: a picture cannot be written.
     """
@@ -92,8 +94,7 @@ def make_pairs(
     statistics = measure(loaded)
     mesh = FaceMesh(statistics.mean_landmarks, canvas_px)
     maps = _wrinkle_maps(wrinkles, leave_out, mesh)
-    exemplars = None if lines == "resembling" else _common_exemplars(Ager(statistics, maps), loaded)
-    ager = Ager(statistics, maps, strengths, exemplars)
+    ager = Ager(statistics, maps, strengths, _exemplars(lines, statistics, maps, loaded))
     progress("measure", 1, 1)
     chosen = loaded[:limit]
     folder = Path(out)
@@ -127,6 +128,24 @@ def _write_person(ager: Ager, portrait: Portrait, ages: Sequence[int], folder: P
         write_picture(folder / f"{age}.jpg", rgb)
     write_picture(folder / f"{real_age}.jpg", portrait.crop.rgb)
     return len(wanted) + 1
+
+
+def _exemplars(
+    lines: Lines | int, statistics: AgingStatistics, maps: Sequence[WrinkleMaps], portraits: Sequence[Portrait]
+) -> dict[str, tuple[int, ...]] | None:
+    """By sex, whose lines of each of the maps; None = those that a face's own resemble."""
+    if lines == "resembling":
+        return None
+    if lines == "common":
+        return _common_exemplars(Ager(statistics, maps), portraits)
+    fewest = min((len(one.maps) for one in maps), default=0)
+    if not 0 <= lines < fewest:
+        raise UsageError(
+            "bad-exemplar",
+            f"Lines of exemplar {lines} are asked for; the wrinkle maps have {fewest}.",
+            "They are counted from 0.",
+        )
+    return {sex: (lines,) * len(maps) for sex in {one.sex for one in portraits}}
 
 
 def _common_exemplars(ager: Ager, portraits: Sequence[Portrait]) -> dict[str, tuple[int, ...]]:
