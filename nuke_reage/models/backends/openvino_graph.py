@@ -15,6 +15,7 @@ import openvino as ov
 import openvino.opset13 as ops
 
 from nuke_reage.models.backends.base import Image
+from nuke_reage.models.backends.openvino_winograd import LEAST_CHANNELS, winograd_convolution
 from nuke_reage.models.fran_plan import IN_CHANNELS, NEGATIVE_SLOPE, LevelPlan, PixelWindow, decoder_plan, surface_input
 
 __all__ = ["deep_graph", "surface_graph", "whole_graph"]
@@ -34,10 +35,11 @@ def whole_graph(weights: Weights, height: int, width: int, asked: PixelWindow) -
     """
     x = ops.parameter([1, IN_CHANNELS, height, width], np.float32)
     plan = decoder_plan(height, width, asked)
-    surface = _two_convolutions(x, weights, "init_conv.0", "init_conv.2")
-    deep = _deep(weights, surface, plan, height, width)
+    network = _Network(weights, few_products=True)
+    surface = network.two_convolutions(x, "init_conv.0", "init_conv.2")
+    deep = network.deep(surface, plan, height, width)
     skip = _cut(surface, plan[0].here, (0, height, 0, width))
-    return ov.Model([_surface(weights, skip, deep, plan[0], asked)], [x])
+    return ov.Model([network.surface(skip, deep, plan[0], asked)], [x])
 
 
 def deep_graph(weights: Weights, height: int, width: int, asked: PixelWindow) -> Any:
@@ -45,9 +47,9 @@ def deep_graph(weights: Weights, height: int, width: int, asked: PixelWindow) ->
     x = ops.parameter([1, 2 * IN_CHANNELS, height, width], np.float32)
     # The same weights for a number and its remainder.
     first = np.concatenate([weights["init_conv.0.weight"]] * 2, axis=1)
-    doubled = {**weights, "init_conv.0.weight": first}
-    surface = _two_convolutions(x, doubled, "init_conv.0", "init_conv.2")
-    return ov.Model([_deep(weights, surface, decoder_plan(height, width, asked), height, width)], [x])
+    network = _Network({**weights, "init_conv.0.weight": first})
+    surface = network.two_convolutions(x, "init_conv.0", "init_conv.2")
+    return ov.Model([network.deep(surface, decoder_plan(height, width, asked), height, width)], [x])
 
 
 def surface_graph(weights: Weights, height: int, width: int, asked: PixelWindow) -> Any:
@@ -58,44 +60,74 @@ def surface_graph(weights: Weights, height: int, width: int, asked: PixelWindow)
     below = level.below
     channels = weights["up4.blur_upsample.0.weight"].shape[0]
     deep = ops.parameter([1, channels, below[1] - below[0], below[3] - below[2]], np.float32)
-    skip = _cut(_two_convolutions(x, weights, "init_conv.0", "init_conv.2"), level.here, seen)
-    return ov.Model([_surface(weights, skip, deep, level, asked)], [x, deep])
+    network = _Network(weights)
+    skip = _cut(network.two_convolutions(x, "init_conv.0", "init_conv.2"), level.here, seen)
+    return ov.Model([network.surface(skip, deep, level, asked)], [x, deep])
 
 
-def _deep(weights: Weights, surface: Node, plan: list[LevelPlan], height: int, width: int) -> Node:
-    skips = [surface]
-    for name in ("down1", "down2", "down3", "down4"):
-        skips.append(_down(weights, name, skips[-1]))
-    out = skips.pop()
-    depth = len(plan)
-    held: PixelWindow = (0, height >> depth, 0, width >> depth)
-    for number, name in ((3, "up1"), (2, "up2"), (1, "up3")):
-        level = plan[number]
-        skip = _cut(skips.pop(), level.here, (0, height >> number, 0, width >> number))
-        out = _up(weights, name, _cut(out, level.below, held), skip, level)
-        held = level.here
-    return _cut(out, plan[0].below, held)
+class _Network:
+    """The layers, with their weights.
 
+    Args:
+        weights: of the network by name, float32.
+        few_products: float32 convolutions of many channels multiply less, see
+            :mod:`nuke_reage.models.backends.openvino_winograd`; not for a graph that will run in bfloat16.
+    """
 
-def _surface(weights: Weights, skip: Node, deep: Node, level: LevelPlan, asked: PixelWindow) -> Node:
-    out = _up(weights, "up4", deep, skip, level)
-    return _convolution(_cut(out, asked, level.here), weights, "final_conv")
+    def __init__(self, weights: Weights, *, few_products: bool = False) -> None:
+        self._weights = weights
+        self._few_products = few_products
 
+    def deep(self, surface: Node, plan: list[LevelPlan], height: int, width: int) -> Node:
+        """From the canvas at full resolution to what level 1 hands up."""
+        skips = [surface]
+        for name in ("down1", "down2", "down3", "down4"):
+            skips.append(self._down(name, skips[-1]))
+        out = skips.pop()
+        depth = len(plan)
+        held: PixelWindow = (0, height >> depth, 0, width >> depth)
+        for number, name in ((3, "up1"), (2, "up2"), (1, "up3")):
+            level = plan[number]
+            skip = _cut(skips.pop(), level.here, (0, height >> number, 0, width >> number))
+            out = self._up(name, _cut(out, level.below, held), skip, level)
+            held = level.here
+        return _cut(out, plan[0].below, held)
 
-def _down(weights: Weights, name: str, x: Node) -> Node:
-    pooled = ops.max_pool(x, [1, 1], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-    halved = _blur(pooled, weights[f"{name}.layer.1.filt"], 2)
-    return _two_convolutions(halved, weights, f"{name}.layer.2", f"{name}.layer.4")
+    def surface(self, skip: Node, deep: Node, level: LevelPlan, asked: PixelWindow) -> Node:
+        """The last level, and the delta."""
+        out = self._up("up4", deep, skip, level)
+        return self._convolution(_cut(out, asked, level.here), "final_conv")
 
+    def two_convolutions(self, x: Node, first: str, second: str) -> Node:
+        """Two convolutions, each with its rectifier."""
+        for name in (first, second):
+            x = ops.prelu(self._convolution(x, name), ops.constant(np.array([NEGATIVE_SLOPE], np.float32)))
+        return x
 
-def _up(weights: Weights, name: str, below: Node, skip: Node, level: LevelPlan) -> Node:
-    doubling = ops.constant(weights[f"{name}.blur_upsample.0.weight"], shared_memory=True)
-    doubled = ops.convolution_backprop_data(below, doubling, strides=[2, 2])
-    doubled = ops.add(doubled, _bias(weights, f"{name}.blur_upsample.0"))
-    upsampled = _blur(doubled, weights[f"{name}.blur_upsample.1.filt"], 1)
-    origin = cast(PixelWindow, tuple(2 * bound for bound in level.below))
-    joined = ops.concat([_cut(upsampled, level.here, origin), skip], 1)
-    return _two_convolutions(joined, weights, f"{name}.layer.0", f"{name}.layer.2")
+    def _down(self, name: str, x: Node) -> Node:
+        pooled = ops.max_pool(x, [1, 1], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+        halved = _blur(pooled, self._weights[f"{name}.layer.1.filt"], 2)
+        return self.two_convolutions(halved, f"{name}.layer.2", f"{name}.layer.4")
+
+    def _up(self, name: str, below: Node, skip: Node, level: LevelPlan) -> Node:
+        doubling = ops.constant(self._weights[f"{name}.blur_upsample.0.weight"], shared_memory=True)
+        doubled = ops.convolution_backprop_data(below, doubling, strides=[2, 2])
+        doubled = ops.add(doubled, self._bias(f"{name}.blur_upsample.0"))
+        upsampled = _blur(doubled, self._weights[f"{name}.blur_upsample.1.filt"], 1)
+        origin = cast(PixelWindow, tuple(2 * bound for bound in level.below))
+        joined = ops.concat([_cut(upsampled, level.here, origin), skip], 1)
+        return self.two_convolutions(joined, f"{name}.layer.0", f"{name}.layer.2")
+
+    def _convolution(self, x: Node, name: str) -> Node:
+        weight = self._weights[f"{name}.weight"]
+        if self._few_products and weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= LEAST_CHANNELS:
+            return ops.add(winograd_convolution(x, weight), self._bias(name))
+        padding = [side // 2 for side in weight.shape[2:]]
+        constant = ops.constant(weight, shared_memory=True)
+        return ops.add(ops.convolution(x, constant, [1, 1], padding, padding, [1, 1]), self._bias(name))
+
+    def _bias(self, name: str) -> Node:
+        return ops.constant(self._weights[f"{name}.bias"].reshape(1, -1, 1, 1))
 
 
 def _cut(x: Node, window: PixelWindow, held: PixelWindow) -> Node:
@@ -108,23 +140,6 @@ def _cut(x: Node, window: PixelWindow, held: PixelWindow) -> Node:
     return ops.slice(x, ops.constant(np.array(start, np.int64)), ops.constant(np.array(stop, np.int64)), one, axes)
 
 
-def _two_convolutions(x: Node, weights: Weights, first: str, second: str) -> Node:
-    for name in (first, second):
-        x = ops.prelu(_convolution(x, weights, name), ops.constant(np.array([NEGATIVE_SLOPE], np.float32)))
-    return x
-
-
 def _blur(x: Node, kernels: Image, stride: int) -> Node:
     padded = ops.pad(x, [0, 0, 1, 1], [0, 0, 2, 2], "reflect")
     return ops.group_convolution(padded, ops.constant(kernels[:, None]), [stride] * 2, [0, 0], [0, 0], [1, 1])
-
-
-def _convolution(x: Node, weights: Weights, name: str) -> Node:
-    weight = weights[f"{name}.weight"]
-    padding = [side // 2 for side in weight.shape[2:]]
-    constant = ops.constant(weight, shared_memory=True)
-    return ops.add(ops.convolution(x, constant, [1, 1], padding, padding, [1, 1]), _bias(weights, name))
-
-
-def _bias(weights: Weights, name: str) -> Node:
-    return ops.constant(weights[f"{name}.bias"].reshape(1, -1, 1, 1))
