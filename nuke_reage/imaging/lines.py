@@ -1,11 +1,13 @@
 """Lines of age in the light of a plate: what a network of a small canvas cannot draw, drawn on the tracked mesh.
 
 The relief of :mod:`nuke_reage.imaging.relief` is laid on the face by its landmarks and shaded by the light that falls
-on it.  The result is a factor on linear light, so it holds at any brightness, and it is as sharp as its raster.
+on it.  The result is a factor on linear light, so it holds at any brightness.  It is as soft as the plate shows the
+face, out of focus or blurred by motion, and otherwise as sharp as its raster.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +17,11 @@ import numpy.typing as npt
 
 from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.arrays import FloatArray, require_landmarks, require_rgb
+from nuke_reage.imaging.gamut import LUMA_WEIGHTS
 from nuke_reage.imaging.head import canonical_mesh
-from nuke_reage.imaging.mesh import FaceMesh
+from nuke_reage.imaging.mesh import FaceMesh, blur
 from nuke_reage.imaging.relief import Relief, fit_light
+from nuke_reage.imaging.sharpness import edge_blur_px
 from nuke_reage.imaging.skin import skin_matte
 
 __all__ = ["SHADE_OF_SKIN", "FaceLines"]
@@ -29,6 +33,9 @@ _MEAN_PX = 512
 _SMALL_PX = 256
 # The canonical mesh in the crop of FFHQ: eyes a quarter of the side apart, and where its middle lies.
 _SIZE, _MIDDLE = 0.25, (0.5, 0.47)
+_LEAST_BLUR_PX = 0.4
+# Eyes and lips in a sharp picture are about so soft for a face of that size, in pixels of a 512 crop.
+_SHARP_PX = 0.7
 
 
 class FaceLines:
@@ -53,6 +60,7 @@ class FaceLines:
         parts = face_parts(placed, _SMALL_PX)
         light = fit_light(np.clip(small, 0.0, 1.0), skin * parts.face, placed)
         self._side_px = side_px
+        self._soft_px = _softness(picture, points) * side_px
         self._relief = _relief().on_face(points * np.float32(side_px), side_px, light)
         self._free = _resized(skin * (1 - np.maximum(parts.eyes, parts.lips)), side_px)
 
@@ -70,9 +78,19 @@ class FaceLines:
             :data:`SHADE_OF_SKIN`.  0 beyond the face, on eyes, lips, brows, hair and glasses, and where nothing ages.
         """
         if isinstance(target_age_years, np.ndarray):
-            years = np.maximum(_resized(target_age_years, self._side_px), np.float32(source_age_years))
-            return self._relief.log_shading(source_age_years, years) * self._free
-        return self._relief.log_shading(source_age_years, max(target_age_years, source_age_years)) * self._free
+            years: float | FloatArray = np.maximum(_resized(target_age_years, self._side_px), source_age_years)
+        else:
+            years = max(target_age_years, source_age_years)
+        lines = self._relief.log_shading(source_age_years, years)
+        return (blur(lines, self._soft_px) if self._soft_px >= _LEAST_BLUR_PX else lines) * self._free
+
+
+def _softness(picture: FloatArray, points: FloatArray) -> float:
+    """How much softer than a sharp one the picture is: standard deviation as a share of its side."""
+    side = int(picture.shape[0])
+    found_px = edge_blur_px(np.asarray(picture @ np.array(LUMA_WEIGHTS, np.float32)), points * side)
+    sharp_px = _SHARP_PX * side / 512.0
+    return math.sqrt(max(found_px**2 - sharp_px**2, 0.0)) / side
 
 
 def _resized(values: FloatArray, side_px: int) -> FloatArray:

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.imaging.head import canonical_mesh
 from nuke_reage.imaging.lines import FaceLines
 from nuke_reage.imaging.protect import protect_mattes
+from nuke_reage.imaging.sharpness import edge_blur_px
 
 SIDE = 256
 SKIN = np.float32([0.72, 0.56, 0.47])
@@ -101,6 +103,36 @@ def test_a_finer_raster_has_the_same_lines_only_sharper(face):
     halved = cv2.resize(fine, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     assert np.corrcoef(halved.ravel(), coarse.ravel())[0, 1] > 0.97
     assert fine.std() >= 0.95 * coarse.std()
+
+
+@pytest.fixture(scope="module")
+def face_with_eyes(face):
+    """The same with dark eyes and lips, as sharp as pixels are."""
+    picture, points = face
+    parts = face_parts(points, SIDE)
+    dark = (np.maximum(parts.eyes, parts.lips) > 0.5)[..., None]
+    return np.where(dark, np.float32([0.2, 0.1, 0.1]), picture), points
+
+
+@pytest.mark.parametrize("blur_px", [1.0, 2.0, 3.5])
+def test_the_blur_of_a_picture_is_read_off_its_eyes_and_lips(face_with_eyes, blur_px):
+    picture, points = face_with_eyes
+    light = cv2.GaussianBlur(picture, (0, 0), blur_px)[..., 1]
+    assert edge_blur_px(light, points) == pytest.approx(blur_px, rel=0.25)
+    assert edge_blur_px(0.3 * light, points) == pytest.approx(edge_blur_px(light, points), rel=1e-3)
+
+
+def test_lines_are_as_soft_as_the_plate(face_with_eyes):
+    picture, points = face_with_eyes
+
+    def steepness(blur_px):
+        seen = cv2.GaussianBlur(picture, (0, 0), blur_px) if blur_px else picture
+        lines = line_shading(seen, points, 2 * SIDE, 30, 80)
+        return np.abs(np.diff(lines, axis=0)).sum(), np.abs(lines).sum()
+
+    sharp, softer, softest = (steepness(blur_px) for blur_px in (0.0, 1.5, 3.0))
+    assert softer[0] < 0.8 * sharp[0] and softest[0] < 0.7 * softer[0]
+    assert softest[1] > 0.5 * sharp[1], "they are softer, not gone"
 
 
 def test_what_is_no_picture_or_no_face_is_refused(face):
