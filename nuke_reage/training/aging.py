@@ -41,7 +41,8 @@ class Strengths:
     """How much of each effect is applied; 1 = as measured.
 
     Attributes:
-        tone: luminance of the low frequencies.
+        tone: luminance of the low frequencies, towards age.
+        youth_tone: the same towards youth.
         highlights: share of what gets brighter with age, beside folds, that the low frequencies keep.
         hue: colour of the low frequencies.
         own_detail: exponent on the ratio of detail energies.
@@ -56,6 +57,7 @@ class Strengths:
     """
 
     tone: float = 1.25
+    youth_tone: float = 1.25
     highlights: float = 1.0
     hue: float = 0.5
     own_detail: float = 1.5
@@ -160,8 +162,7 @@ class Ager:
         if self._wrinkles:
             lines += self._new_lines(face, years)
         change += np.maximum(lines, 0.0)[..., None] + np.minimum(lines, 0.0)[..., None] * _SHADOW_TINT
-        if gap > 0:
-            change = _without_glow(change, face, self._unit)
+        change = _without_glow(change, face, self._unit, spare_features=gap > 0)
         aged = np.exp(face.logs + change) - _LOG_OFFSET
         aged = recolour(np.asarray(aged, np.float32), face.hair, face.portrait.age_years, years)
         return np.clip(self._reshape(aged, face, years), 0.0, 1.0)
@@ -173,14 +174,13 @@ class Ager:
         tone = luminance(shift)
         hue = shift - tone[..., None]
         local = tone - blur(tone, 30.0 * unit)
-        brightens = local > 0 if years > portrait.age_years else local < 0
+        older = years > portrait.age_years
+        brightens = local > 0 if older else local < 0
         local = np.where(brightens, strengths.highlights * local, local)
-        kept = (
-            face.parts.face
-            * face.calm_rim
-            * (1.0 - 0.6 * np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows]))
-        )
-        return np.asarray(kept[..., None] * (strengths.tone * local[..., None] + strengths.hue * hue), np.float32)
+        features = np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows])
+        kept = face.parts.face * face.calm_rim * (1.0 - 0.6 * features)
+        strength = strengths.tone if older else strengths.youth_tone
+        return np.asarray(kept[..., None] * (strength * local[..., None] + strengths.hue * hue), np.float32)
 
     def _older_detail(self, face: _Face, years: float) -> FloatArray:
         """The face's own lines, deeper."""
@@ -259,9 +259,10 @@ def _faded_to_rim(face: FloatArray, over_px: float) -> FloatArray:
     return np.asarray(share * share * (3.0 - 2.0 * share), np.float32)
 
 
-def _without_glow(change: FloatArray, face: _Face, unit: float) -> FloatArray:
-    """A change of log colour, (S, S, 3), whose brighter parts neither clip nor turn lashes and lips orange."""
+def _without_glow(change: FloatArray, face: _Face, unit: float, *, spare_features: bool) -> FloatArray:
+    """A change of log colour, (S, S, 3), whose brighter parts do not clip, nor turn lashes and lips orange."""
     room = np.clip((_WHITE - face.portrait.crop.rgb.max(axis=2)) / _HEADROOM, 0.0, 1.0)
-    features = np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows])
-    room *= 1.0 - _FEATURES_HELD * np.minimum(1.0, 3.0 * blur(features, 4.0 * unit))
+    if spare_features:
+        features = np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows])
+        room *= 1.0 - _FEATURES_HELD * np.minimum(1.0, 3.0 * blur(features, 4.0 * unit))
     return np.asarray(np.where(change > 0.0, change * room[..., None], change), np.float32)
