@@ -32,6 +32,7 @@ _BALD_BELOW = 1.3
 
 _NOT_SEEN = -60.0
 _FADE_SHORT_PX, _FADE_LONG_PX, _BESIDE_PX = 16.0, 80.0, 24.0
+_SHORT_SHARE, _LONG_SHARE = 0.2, 0.35
 
 Doubles = npt.NDArray[np.floating[Any]]
 
@@ -62,42 +63,49 @@ def hair_matte(rgb: FloatArray, landmarks: FloatArray, person: FloatArray) -> Fl
     clothed = (person > 0.9) & (oval < 0.1) & (row > min(chin + 30 * unit, size - 12 * unit))
     clothes = _Colours(features[clothed], _LEAST_VARIANCE)
     backdrop = _Colours(features[(person < 0.02) & (row < chin)], _LEAST_VARIANCE)
-    likely = _likely_places(head, landmarks, oval) * np.clip(person + 0.02, 0.0, 1.0)
-    likely = np.clip(likely, 1e-4, 0.9)
+    likely = np.clip(_likely_places(head, landmarks, oval) * np.clip(person + 0.02, 0.0, 1.0), 1e-4, 0.9)
     clothes_likely = np.clip((row - chin) / (40.0 * unit) + 0.5, 0.005, 0.9) * (1.0 - likely)
-    evidence = np.stack(
-        [
-            hair.log_likelihood(features) + np.log(likely),
-            skin.log_likelihood(features) + np.log(1.0 - likely),
-            clothes.log_likelihood(features) + np.log(clothes_likely),
-            backdrop.log_likelihood(features) + np.log(np.clip(1.02 - person, 0.005, 1.0)),
-        ]
-    )
-    odds = np.exp(evidence - evidence.max(axis=0))
-    rough = blur(np.asarray(odds[0] / odds.sum(axis=0), np.float32), unit)
-    slope, offset = guided(rgb, rough, round(4.0 * unit))
-    matte = np.einsum("hwc,hwc->hw", slope, rgb) + offset
     below_brows = blur(oval * np.clip((row - brows + 3 * unit) / (4 * unit), 0.0, 1.0), unit)
-    matte = np.clip(1.1 * matte - 0.05, 0.0, 1.0) * (1.0 - below_brows) * np.clip(1.2 * person - 0.1, 0.0, 1.0)
-    fade = _fade_below_chin(matte, landmarks, (oval < 0.1) & (person > 0.5))
-    return np.asarray(matte * np.clip(1.0 - (row - chin) / (fade * unit), 0.0, 1.0), np.float32)
+    allowed = (1.0 - below_brows) * np.clip(1.2 * person - 0.1, 0.0, 1.0)
+
+    def told_from(clothes: _Colours) -> FloatArray:
+        evidence = np.stack(
+            [
+                hair.log_likelihood(features) + np.log(likely),
+                skin.log_likelihood(features) + np.log(1.0 - likely),
+                clothes.log_likelihood(features) + np.log(clothes_likely),
+                backdrop.log_likelihood(features) + np.log(np.clip(1.02 - person, 0.005, 1.0)),
+            ]
+        )
+        odds = np.exp(evidence - evidence.max(axis=0))
+        rough = blur(np.asarray(odds[0] / odds.sum(axis=0), np.float32), unit)
+        slope, offset = guided(rgb, rough, round(4.0 * unit))
+        matte = np.einsum("hwc,hwc->hw", slope, rgb) + offset
+        return np.asarray(np.clip(1.1 * matte - 0.05, 0.0, 1.0) * allowed, np.float32)
+
+    matte = told_from(clothes)
+    hangs = _hanging(matte, landmarks, (oval < 0.1) & (person > 0.5))
+    if hangs.any():
+        # Where clothes were looked for there is hair too.
+        matte = told_from(clothes.without(hair))
+    fade_px = unit * (_FADE_SHORT_PX + hangs * (_FADE_LONG_PX - _FADE_SHORT_PX))
+    return np.asarray(matte * np.clip(1.0 - (row - chin) / fade_px, 0.0, 1.0), np.float32)
 
 
-def _fade_below_chin(matte: FloatArray, landmarks: FloatArray, beside: npt.NDArray[np.bool_]) -> FloatArray:
-    """(S,) by column: over how many pixels of a 256 canvas hair ends below the chin.
+def _hanging(matte: FloatArray, landmarks: FloatArray, beside: npt.NDArray[np.bool_]) -> FloatArray:
+    """(S,) by column, alike on either side of the face: 1 where hair hangs beside the jaw, 0 where it is short.
 
-    Only hair that already hangs beside the jaw goes on; what has its colours below short hair is shade or a jacket.
+    Only hair that hangs there goes on below; what has its colours below short hair is shade or a jacket.
     """
     size = matte.shape[0]
     chin, middle = landmarks[_CHIN, 1], float(landmarks[_NOSE_TIP, 0])
     rows = np.clip(np.array([chin - _BESIDE_PX * size / 256.0, chin]).astype(int), 0, size)
-    fade = np.empty(size, np.float32)
+    hanging = np.empty(size, np.float32)
     for side in (slice(0, int(middle)), slice(int(middle), size)):
         band = np.s_[rows[0] : rows[1], side]
-        hangs = float((matte[band] * beside[band]).sum()) / max(float(beside[band].sum()), 1.0)
-        share = np.clip((hangs - 0.25) / 0.35, 0.0, 1.0)
-        fade[side] = _FADE_SHORT_PX + share * (_FADE_LONG_PX - _FADE_SHORT_PX)
-    return fade
+        share = float((matte[band] * beside[band]).sum()) / max(float(beside[band].sum()), 1.0)
+        hanging[side] = np.clip((share - _SHORT_SHARE) / (_LONG_SHARE - _SHORT_SHARE), 0.0, 1.0)
+    return hanging
 
 
 class _Colours:

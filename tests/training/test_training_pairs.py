@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ from nuke_reage.training.pairs import make_pairs
 from nuke_reage.training.pictures import read_picture
 from nuke_reage.training.portraits import Crop, Portrait, calibrated_ages, crop_face, read_ages
 from nuke_reage.training.statistics import detail_bands, log_colour, luminance, measure
-from nuke_reage.training.wrinkles import load_wrinkles, measure_wrinkles
+from nuke_reage.training.wrinkles import WrinkleMaps, load_wrinkles, measure_wrinkles
 
 SIDE = 64
 
@@ -136,6 +137,49 @@ def test_what_gets_brighter_with_age_can_be_held_back_in_both_directions(landmar
     assert old[face].min() == pytest.approx(old_whole[face].min(), rel=0.05), "what gets darker is left alone"
 
 
+def test_a_bright_face_ages_without_clipping_and_lips_do_not_glow(landmarks):
+    people = slanting_people(landmarks)
+    parts = face_parts(landmarks, SIDE)
+    bright = portrait("bright", 40.0, np.full((SIDE, SIDE, 3), [0.9, 0.85, 0.8]), landmarks)
+    only_tone = {"hue": 0.0, "own_detail": 0.0, "smoothing": 0.0, "furrows": 0.0, "relief": 0.0, "shape": 0.0}
+    old, darker_old = (
+        Ager(measure(people), strengths=Strengths(**only_tone, tone=3.0)).at_ages(one, (80.0,))[0]
+        for one in (bright, portrait("darker", 40.0, bright.crop.rgb * 0.6, landmarks))
+    )
+    assert old.max() < 0.97
+    assert (darker_old - 0.6 * bright.crop.rgb)[parts.skin > 0.9].max() > 0.03, "what has room gets brighter"
+    assert (darker_old - 0.6 * bright.crop.rgb)[parts.lips > 0.9].max() < 0.02
+    assert (old - bright.crop.rgb)[parts.skin > 0.9].min() < -0.03, "what gets darker does"
+
+
+def test_lines_of_another_face_are_as_red_as_shadows_in_skin_and_end_softly(landmarks):
+    """The maps are blue lines on a forehead that is darker as a whole; neither comes along."""
+    statistics = measure(slanting_people(landmarks))
+    statistics = replace(statistics, colour=np.zeros_like(statistics.colour))
+    ratio = np.zeros((1, 2, SIDE, SIDE, 3), np.float32)
+    ratio[:, 1, : SIDE // 2] = -0.3
+    ratio[:, 1, 20:30:4] -= np.float32([0.6, 0.5, 0.0])
+    still = {"own_detail": 0.0, "relief": 0.0, "shape": 0.0}
+    me = portrait("me", 40.0, np.full((SIDE, SIDE, 3), [0.6, 0.45, 0.38]), landmarks)
+    old = Ager(statistics, [WrinkleMaps((20.0, 80.0), ratio, None)], Strengths(**still)).at_ages(me, (80.0,))[0]
+    change = log_colour(old) - log_colour(me.crop.rgb)
+    parts = face_parts(landmarks, SIDE)
+    lines = (parts.skin > 0.95) & (luminance(change) < -0.1)
+    assert lines.sum() > 40
+    red, green, blue = change[lines].mean(axis=0)
+    assert blue < green < red < 0.0, "redder than the skin"
+    rim = (parts.face > 0.2) & (parts.face < 0.6)
+    inner = cv2.erode((parts.face > 0.9).astype(np.uint8), np.ones((9, 9))) > 0
+    assert np.abs(change[rim]).mean() < 0.35 * np.abs(change[inner][: inner[: SIDE // 2].sum()]).mean()
+
+
+def test_an_exemplar_is_chosen_by_number_or_refused(tmp_path):
+    for wrong in ("nobody", "-1", "1.5"):
+        result = CliRunner().invoke(command, ["pairs", str(tmp_path), str(tmp_path / "out"), "--lines", wrong])
+        assert isinstance(result.exception, UsageError) and result.exception.code == "usage.bad-exemplar"
+    assert not (tmp_path / "out").exists()
+
+
 def test_strengths_are_checked(tmp_path):
     for wrong, said in (("relif=0", "Did you mean relief"), ("tone=-1", "0 to 3"), ("tone", "relief=0.5")):
         result = CliRunner().invoke(command, ["pairs", str(tmp_path), str(tmp_path / "out"), "--strength", wrong])
@@ -236,6 +280,11 @@ def test_real_portraits_become_older_and_younger_and_nothing_else(shared_dir, tm
         again = tmp_path / "one" / path.relative_to(tmp_path / "two")
         assert path.read_bytes() == again.read_bytes(), "the same portrait always gives the same pictures"
     assert cv2.imread(str(people[0].picture(85))).shape == (128, 128, 3)
+    make_pairs(tmp_path / "portraits", tmp_path / "other", limit=1, lines=13, **arguments)
+    other = tmp_path / "other" / people[0].name / "85.jpg"
+    assert other.read_bytes() != people[0].picture(85).read_bytes(), "the lines of another"
+    with pytest.raises(UsageError, match="have 16"):
+        make_pairs(tmp_path / "portraits", tmp_path / "none", limit=1, lines=16, **arguments)
 
 
 @pytest.mark.shared
@@ -253,6 +302,8 @@ def test_the_hair_of_a_photo_is_found_and_neither_face_nor_backdrop(shared_dir):
         above = hair[max(top - 45, 0) : top, middle - 20 : middle + 20]
         assert (above > 0.8).any(axis=0).mean() > 0.9, f"{name}: no hair above the forehead"
         assert hair[:8, :8].max() < 0.1 and hair[:8, -8:].max() < 0.1, "the backdrop"
-        assert (hair[chin + 25 :] < 0.05).all(), "clothes"
+        beside_the_jaw = hair[chin - 20 : chin].max()
+        assert beside_the_jaw > 0.8 if name == "photo_a" else beside_the_jaw < 0.3
+        assert name == "photo_a" or (hair[chin + 25 :] < 0.05).all(), "clothes"
         greyed = recolour(crop.rgb, found, 25, 80)
         assert np.ptp(greyed[hair > 0.9], axis=1).mean() < 0.6 * np.ptp(crop.rgb[hair > 0.9], axis=1).mean()
