@@ -302,8 +302,8 @@ def test_the_hair_of_a_photo_is_found_and_neither_face_nor_backdrop(shared_dir):
         above = hair[max(top - 45, 0) : top, middle - 20 : middle + 20]
         assert (above > 0.8).any(axis=0).mean() > 0.9, f"{name}: no hair above the forehead"
         assert hair[:8, :8].max() < 0.1 and hair[:8, -8:].max() < 0.1, "the backdrop"
-        beside_the_jaw = hair[chin - 20 : chin].max()
-        assert beside_the_jaw > 0.8 if name == "photo_a" else beside_the_jaw < 0.3
+        beside_the_jaw = hair[chin - 20 : chin].mean()
+        assert beside_the_jaw > 0.1 if name == "photo_a" else beside_the_jaw < 0.06, beside_the_jaw
         assert name == "photo_a" or (hair[chin + 25 :] < 0.05).all(), "clothes"
         greyed = recolour(crop.rgb, found, 25, 80)
         assert np.ptp(greyed[hair > 0.9], axis=1).mean() < 0.6 * np.ptp(crop.rgb[hair > 0.9], axis=1).mean()
