@@ -32,6 +32,7 @@ _MAX_STRENGTH = 3.0
 _RIM_PX, _BROAD_PX = 14.0, 5.0
 _WHITE, _HEADROOM = 0.97, 0.35
 _FEATURES_HELD = 0.85
+_SHINE_SHARE = 0.35
 # Light that comes out of a fold has been through skin: its shadow is redder than the skin, at the same luminance.
 _SHADOW_TINT = np.array([0.82, 1.05, 1.24], np.float32)
 
@@ -192,7 +193,8 @@ class Ager:
             energy = self._statistics.change(coefficients, face.portrait.sex, face.portrait.age_years, years)
             # Energy is amplitude squared, hence the half.
             gain = np.exp(np.clip(0.5 * self._strengths.own_detail * face.from_mean(energy), -0.7, 0.9))
-            total += band * (gain - 1.0)
+            # Wrinkles are shadows: what shines between them stays nearly as it is.
+            total += np.where(band < 0.0, band, _SHINE_SHARE * band) * (gain - 1.0)
         return total
 
     def _younger_detail(self, face: _Face, years_less: float) -> FloatArray:
