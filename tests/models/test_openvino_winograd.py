@@ -11,7 +11,7 @@ ov = pytest.importorskip("openvino")
 import openvino.opset13 as ops  # noqa: E402
 
 from nuke_reage.models.backends.openvino_backend import _core  # noqa: E402
-from nuke_reage.models.backends.openvino_winograd import winograd_convolution  # noqa: E402
+from nuke_reage.models.backends.openvino_winograd import winograd_convolution, winograd_factors  # noqa: E402
 
 SIDES = st.integers(1, 37)
 CHANNELS = st.integers(1, 9)
@@ -31,7 +31,7 @@ def test_it_is_the_convolution_at_any_size_and_in_any_strips(height, width, inpu
     picture = rng.standard_normal((1, inputs, height, width)).astype(np.float32)
     kernels = (rng.standard_normal((outputs, inputs, 3, 3)) / np.sqrt(9 * inputs)).astype(np.float32)
     expected = convolved(picture, lambda x: ops.convolution(x, ops.constant(kernels), [1, 1], [1, 1], [1, 1], [1, 1]))
-    found = convolved(picture, lambda x: winograd_convolution(x, kernels, strip_sums=strip_sums))
+    found = convolved(picture, lambda x: winograd_convolution(x, winograd_factors(kernels), strip_sums=strip_sums))
     assert found.shape == expected.shape == (1, outputs, height, width)
     np.testing.assert_allclose(found, expected, rtol=0, atol=5e-5)
     assert height * width * outputs < 20 or np.ptp(expected) > 0.1

@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 
 from nuke_reage.models.backends.base import Ages, CompiledCache, Image, pack_input, unpack_delta
-from nuke_reage.models.backends.openvino_graph import deep_graph, surface_graph, whole_graph
+from nuke_reage.models.backends.openvino_graph import deep_graph, surface_graph, whole_graph, with_fewer_products
 from nuke_reage.models.bfloat16 import split_for_bfloat16
 from nuke_reage.models.descriptor import ModelDescriptor
 from nuke_reage.models.fran_plan import PixelWindow, decoder_plan, strips, surface_input
@@ -24,7 +24,7 @@ class OpenVinoPredictor:
     """Runs the network with OpenVINO, compiled once for each canvas shape and window.
 
     Args:
-        weights: of the network by name, float32; graphs share their memory until they are compiled.
+        weights: of the network by name, float32; graphs share their memory.
         descriptor: of the model.
         precision: ``"exact"`` = float32; ``"fast"`` = the deep stage in bfloat16 where the CPU has it.
         threads: of the CPU; None = OpenVINO decides.
@@ -42,11 +42,11 @@ class OpenVinoPredictor:
         strip_px: int = _STRIP_PX,
     ) -> None:
         self.descriptor = descriptor
-        self._weights = weights
         self._strip_px = strip_px
         self._core = _core()
         self._bfloat16 = precision == "fast" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.name = f"openvino cpu {'bf16' if self._bfloat16 else 'fp32'}"
+        self._weights = weights if self._bfloat16 else with_fewer_products(weights)
         self._options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
         if threads is not None:
             self._options["INFERENCE_NUM_THREADS"] = threads

@@ -15,27 +15,39 @@ import openvino as ov
 import openvino.opset13 as ops
 
 from nuke_reage.models.backends.base import Image
-from nuke_reage.models.backends.openvino_winograd import LEAST_CHANNELS, winograd_convolution
+from nuke_reage.models.backends.openvino_winograd import LEAST_CHANNELS, winograd_convolution, winograd_factors
 from nuke_reage.models.fran_plan import IN_CHANNELS, NEGATIVE_SLOPE, LevelPlan, PixelWindow, decoder_plan, surface_input
 
-__all__ = ["deep_graph", "surface_graph", "whole_graph"]
+__all__ = ["deep_graph", "surface_graph", "whole_graph", "with_fewer_products"]
 
 Node: TypeAlias = Any
 Weights: TypeAlias = Mapping[str, Image]
+
+
+def with_fewer_products(weights: Weights) -> dict[str, Image]:
+    """The weights with the factors of :mod:`nuke_reage.models.backends.openvino_winograd` where they save time.
+
+    For graphs that run in float32; all graphs that are made from them share their memory.
+    """
+    made = dict(weights)
+    for name, kernels in weights.items():
+        if kernels.shape[2:] == (3, 3) and min(kernels.shape[:2]) >= LEAST_CHANNELS:
+            made[name] = winograd_factors(kernels)
+    return made
 
 
 def whole_graph(weights: Weights, height: int, width: int, asked: PixelWindow) -> Any:
     """Input (1, 5, H, W), output (1, 3, h, w): the exact form.
 
     Args:
-        weights: of the network by name, float32.
+        weights: of the network by name, float32, as they are or :func:`with_fewer_products`.
         height: of the canvas, pixels.
         width: of the canvas, pixels.
         asked: window of the canvas that comes out.
     """
     x = ops.parameter([1, IN_CHANNELS, height, width], np.float32)
     plan = decoder_plan(height, width, asked)
-    network = _Network(weights, few_products=True)
+    network = _Network(weights)
     surface = network.two_convolutions(x, "init_conv.0", "init_conv.2")
     deep = network.deep(surface, plan, height, width)
     skip = _cut(surface, plan[0].here, (0, height, 0, width))
@@ -66,17 +78,10 @@ def surface_graph(weights: Weights, height: int, width: int, asked: PixelWindow)
 
 
 class _Network:
-    """The layers, with their weights.
+    """The layers, with their weights, as they are or :func:`with_fewer_products`."""
 
-    Args:
-        weights: of the network by name, float32.
-        few_products: float32 convolutions of many channels multiply less, see
-            :mod:`nuke_reage.models.backends.openvino_winograd`; not for a graph that will run in bfloat16.
-    """
-
-    def __init__(self, weights: Weights, *, few_products: bool = False) -> None:
+    def __init__(self, weights: Weights) -> None:
         self._weights = weights
-        self._few_products = few_products
 
     def deep(self, surface: Node, plan: list[LevelPlan], height: int, width: int) -> Node:
         """From the canvas at full resolution to what level 1 hands up."""
@@ -120,7 +125,7 @@ class _Network:
 
     def _convolution(self, x: Node, name: str) -> Node:
         weight = self._weights[f"{name}.weight"]
-        if self._few_products and weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= LEAST_CHANNELS:
+        if weight.ndim == 3:
             return ops.add(winograd_convolution(x, weight), self._bias(name))
         padding = [side // 2 for side in weight.shape[2:]]
         constant = ops.constant(weight, shared_memory=True)

@@ -18,7 +18,7 @@ import openvino.opset13 as ops
 
 from nuke_reage.models.backends.base import Image
 
-__all__ = ["LEAST_CHANNELS", "winograd_convolution"]
+__all__ = ["LEAST_CHANNELS", "winograd_convolution", "winograd_factors"]
 
 Node: TypeAlias = Any
 
@@ -28,7 +28,7 @@ LEAST_CHANNELS = 128
 _OUT, _IN = 4, 6
 _SUMS = _IN * _IN
 # Smaller strips stay in the processor's cache, larger ones make graphs of fewer nodes, which compile sooner.
-_STRIP_SUMS = 8_000_000
+_STRIP_SUMS = 4_000_000
 
 _TO_SUMS = np.array(
     [
@@ -47,81 +47,100 @@ _KERNEL_TO_FACTORS = (
 _TO_RESULTS = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.float64)
 
 
-def winograd_convolution(x: Node, kernels: Image, *, strip_sums: int = _STRIP_SUMS) -> Node:
+def winograd_factors(kernels: Image) -> Image:
+    """What kernels of 3×3 become, once for all graphs: (36, O, I) float32 out of (O, I, 3, 3)."""
+    to_factors = np.kron(_KERNEL_TO_FACTORS, _KERNEL_TO_FACTORS).astype(np.float32)
+    return (to_factors @ kernels.reshape(-1, 9).T).reshape(_SUMS, *kernels.shape[:2])
+
+
+def winograd_convolution(x: Node, factors: Image, *, strip_sums: int = _STRIP_SUMS) -> Node:
     """A convolution with 3×3 kernels, stride 1 and 1 pixel of zeros around.
 
     Args:
         x: (1, I, H, W), float32.
-        kernels: (O, I, 3, 3) float32.
+        factors: (36, O, I) of the kernels; the graph shares their memory.
         strip_sums: it goes over the picture in strips of rows with about so many sums.
 
     Returns:
         (1, O, H, W).
     """
-    _, inputs, height, width = x.shape
-    factors = ops.constant(_factors(kernels))
+    _, _, height, width = x.shape
+    convolution = _Convolution(factors)
     tiles = -(-height // _OUT) * -(-width // _OUT)
-    count = max(1, round(_SUMS * max(kernels.shape[:2]) * tiles / strip_sums))
+    count = max(1, round(_SUMS * max(factors.shape[1:]) * tiles / strip_sums))
     rows = -(-height // (_OUT * count)) * _OUT
-    strips = []
-    for top in range(0, height, rows):
-        seen = max(top - 1, 0), min(top + rows + 1, height)
-        strip = x if seen == (0, height) else _slice(x, [seen[0]], [seen[1]], [2])
-        strips.append(_strip(strip, factors, inputs, seen[0] - (top - 1), min(rows, height - top), width))
+    strips = [convolution.rows(x, top, min(top + rows, height)) for top in range(0, height, rows)]
     return strips[0] if len(strips) == 1 else ops.concat(strips, 2)
 
 
-def _strip(x: Node, factors: Node, inputs: int, above: int, height: int, width: int) -> Node:
-    """So many rows of results out of the rows that they need, less ``above`` rows of zeros."""
-    down, across = -(-height // _OUT), -(-width // _OUT)
-    outputs = factors.shape[1]
-    below = _OUT * (down + 1) - above - x.shape[2]
-    padded = ops.pad(x, [0, 0, above, 1], [0, 0, below, _OUT * (across + 1) - 1 - width], "constant", np.float32(0))
-    # Each tile's 6 x 6 inputs: a block of 4 x 4 and what it needs of the blocks to the right and below.
-    blocks = ops.space_to_depth(padded, "blocks_first", _OUT)
-    groups = [
-        _slice(blocks, [first * inputs, dy, dx], [last * inputs, dy + down, dx + across], [1, 2, 3])
-        for first, last, dy, dx in _GROUPS
-    ]
-    patches = _reshape(ops.concat(groups, 1), [_SUMS, inputs * down * across])
-    sums = _reshape(ops.matmul(ops.constant(_patches_to_sums()), patches, False, False), [_SUMS, inputs, down * across])
-    products = _reshape(ops.matmul(factors, sums, False, False), [_SUMS, outputs * down * across])
-    results = ops.matmul(ops.constant(np.kron(_TO_RESULTS, _TO_RESULTS).astype(np.float32)), products, False, False)
-    tiles = _reshape(results, [1, _OUT * _OUT * outputs, down, across])
-    whole = ops.depth_to_space(tiles, "blocks_first", _OUT)
-    return whole if whole.shape[2:] == [height, width] else _slice(whole, [0, 0], [height, width], [2, 3])
+class _Convolution:
+    """One convolution, strip by strip; its strips share their constants, which makes the graph half as large.
+
+    Args:
+        factors: (36, O, I).
+    """
+
+    def __init__(self, factors: Image) -> None:
+        self._factors = ops.constant(factors, shared_memory=True)
+        self._to_sums = ops.constant(_patches_to_sums())
+        self._to_results = ops.constant(np.kron(_TO_RESULTS, _TO_RESULTS).astype(np.float32))
+        self._numbers: dict[tuple[int, ...], Node] = {}
+
+    def rows(self, x: Node, top: int, bottom: int) -> Node:
+        """Rows of the result, of the whole of (1, I, H, W)."""
+        _, inputs, height, width = x.shape
+        outputs = self._factors.shape[1]
+        down, across = -(-(bottom - top) // _OUT), -(-width // _OUT)
+        seen = max(top - 1, 0), min(bottom + 1, height)
+        above = seen[0] - (top - 1)
+        below = _OUT * (down + 1) - above - (seen[1] - seen[0])
+        beside = _OUT * (across + 1) - 1 - width
+        padded = ops.pad(
+            self._cut(x, (seen[0],), (seen[1],), (2,)),
+            self._list(0, 0, above, 1), self._list(0, 0, below, beside), "constant", np.float32(0),
+        )  # fmt: skip
+        # Each tile's 6 x 6 inputs: a block of 4 x 4 and what it needs of the blocks to the right and below.
+        blocks = ops.space_to_depth(padded, "blocks_first", _OUT)
+        blocks = self._shaped(blocks, _OUT, _OUT * inputs, down + 1, across + 1)
+        groups = [
+            self._shaped(
+                self._cut(blocks, (0, 0, dy, dx), (high, wide * inputs, dy + down, dx + across), (0, 1, 2, 3)),
+                high * wide, inputs * down * across,
+            )
+            for high, wide, dy, dx in _GROUPS
+        ]  # fmt: skip
+        sums = ops.matmul(self._to_sums, ops.concat(groups, 0), False, False)
+        products = ops.matmul(self._factors, self._shaped(sums, _SUMS, inputs, down * across), False, False)
+        products = self._shaped(products, _SUMS, outputs * down * across)
+        results = ops.matmul(self._to_results, products, False, False)
+        tiles = self._shaped(results, 1, _OUT * _OUT * outputs, down, across)
+        return self._cut(ops.depth_to_space(tiles, "blocks_first", _OUT), (0, 0), (bottom - top, width), (2, 3))
+
+    def _cut(self, x: Node, start: tuple[int, ...], stop: tuple[int, ...], axes: tuple[int, ...]) -> Node:
+        if all(first == 0 and last == x.shape[axis] for first, last, axis in zip(start, stop, axes, strict=True)):
+            return x
+        return ops.slice(x, *(self._list(*one) for one in (start, stop, (1,) * len(axes), axes)))
+
+    def _shaped(self, x: Node, *shape: int) -> Node:
+        return ops.reshape(x, self._list(*shape), False)
+
+    def _list(self, *numbers: int) -> Node:
+        if numbers not in self._numbers:
+            self._numbers[numbers] = ops.constant(np.array(numbers, np.int64))
+        return self._numbers[numbers]
 
 
-# Places in a block, (first, last), and the block down and to the right that they are in.
-_GROUPS = (
-    (0, 16, 0, 0),
-    *((_OUT * row, _OUT * row + 2, 0, 1) for row in range(_OUT)),
-    (0, 8, 1, 0),
-    *((_OUT * row, _OUT * row + 2, 1, 1) for row in range(_IN - _OUT)),
-)
+# What tiles need of a block, so many rows and columns of it, and which block: so many down and to the right.
+_GROUPS = ((_OUT, _OUT, 0, 0), (_OUT, _IN - _OUT, 0, 1), (_IN - _OUT, _OUT, 1, 0), (_IN - _OUT, _IN - _OUT, 1, 1))
 
 
 @cache
 def _patches_to_sums() -> Image:
     """(36, 36): the sums out of a patch in the order of the groups."""
     places = [
-        (_OUT * dy + place // _OUT) * _IN + _OUT * dx + place % _OUT
-        for first, last, dy, dx in _GROUPS
-        for place in range(first, last)
+        (_OUT * dy + row) * _IN + _OUT * dx + column
+        for high, wide, dy, dx in _GROUPS
+        for row in range(high)
+        for column in range(wide)
     ]
     return np.asarray(np.kron(_TO_SUMS, _TO_SUMS)[:, places], np.float32)
-
-
-def _factors(kernels: Image) -> Image:
-    """(36, O, I) out of (O, I, 3, 3)."""
-    to_factors = np.kron(_KERNEL_TO_FACTORS, _KERNEL_TO_FACTORS).astype(np.float32)
-    return (to_factors @ kernels.reshape(-1, 9).T).reshape(_SUMS, *kernels.shape[:2])
-
-
-def _reshape(x: Node, shape: list[int]) -> Node:
-    return ops.reshape(x, ops.constant(np.array(shape, np.int64)), False)
-
-
-def _slice(x: Node, start: list[int], stop: list[int], axes: list[int]) -> Node:
-    bounds = [ops.constant(np.array(one, np.int64)) for one in (start, stop, [1] * len(axes), axes)]
-    return ops.slice(x, *bounds)
