@@ -15,7 +15,7 @@ from torch import nn
 
 from benchmarks.network import processor_name, region_of
 from nuke_reage.models.backends.base import pack_input
-from nuke_reage.models.backends.openvino_winograd import LEAST_CHANNELS
+from nuke_reage.models.backends.openvino_winograd import saves_time
 from nuke_reage.models.fran import FranNet
 from nuke_reage.models.fran_plan import decoder_plan
 from nuke_reage.models.staged import DeepStage, SurfaceStage
@@ -81,8 +81,7 @@ def flops(module: nn.Module, *inputs: object, few_products: bool = False) -> int
         if isinstance(layer, nn.ConvTranspose2d):
             # Stride 2: each output pixel sees one input pixel.
             per_pixel //= layer.stride[0] * layer.stride[1]
-        many = min(layer.in_channels, layer.out_channels) >= LEAST_CHANNELS
-        if few_products and many and isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3) and layer.groups == 1:
+        if few_products and isinstance(layer, nn.Conv2d) and saves_time(tuple(layer.weight.shape)):
             inputs, outputs, tiles = layer.in_channels, layer.out_channels, output.shape[2] * output.shape[3] / 16
             total += int(2 * 36 * tiles * (inputs * outputs + 36 * inputs + 16 * outputs))
             return

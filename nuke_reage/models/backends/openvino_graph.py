@@ -15,7 +15,7 @@ import openvino as ov
 import openvino.opset13 as ops
 
 from nuke_reage.models.backends.base import Image
-from nuke_reage.models.backends.openvino_winograd import LEAST_CHANNELS, winograd_convolution, winograd_factors
+from nuke_reage.models.backends.openvino_winograd import saves_time, winograd_convolution, winograd_factors
 from nuke_reage.models.fran_plan import IN_CHANNELS, NEGATIVE_SLOPE, LevelPlan, PixelWindow, decoder_plan, surface_input
 
 __all__ = ["deep_graph", "surface_graph", "whole_graph", "with_fewer_products"]
@@ -29,11 +29,7 @@ def with_fewer_products(weights: Weights) -> dict[str, Image]:
 
     For graphs that run in float32; all graphs that are made from them share their memory.
     """
-    made = dict(weights)
-    for name, kernels in weights.items():
-        if kernels.shape[2:] == (3, 3) and min(kernels.shape[:2]) >= LEAST_CHANNELS:
-            made[name] = winograd_factors(kernels)
-    return made
+    return {name: winograd_factors(one) if saves_time(one.shape) else one for name, one in weights.items()}
 
 
 def whole_graph(weights: Weights, height: int, width: int, asked: PixelWindow) -> Any:
