@@ -96,14 +96,15 @@ class _Network:
 
     def surface(self, skip: Node, deep: Node, level: LevelPlan, asked: PixelWindow) -> Node:
         """The last level, and the delta."""
-        out = self._up("up4", deep, skip, level)
+        out = self._top(deep, skip, level)
         return self._convolution(_cut(out, asked, level.here), "final_conv")
 
     def two_convolutions(self, x: Node, first: str, second: str) -> Node:
         """Two convolutions, each with its rectifier."""
-        for name in (first, second):
-            x = ops.prelu(self._convolution(x, name), ops.constant(np.array([NEGATIVE_SLOPE], np.float32)))
-        return x
+        return self._rectified(self._convolution(self._rectified(self._convolution(x, first)), second))
+
+    def _rectified(self, x: Node) -> Node:
+        return ops.prelu(x, ops.constant(np.array([NEGATIVE_SLOPE], np.float32)))
 
     def _down(self, name: str, x: Node) -> Node:
         pooled = ops.max_pool(x, [1, 1], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
@@ -111,24 +112,36 @@ class _Network:
         return self.two_convolutions(halved, f"{name}.layer.2", f"{name}.layer.4")
 
     def _up(self, name: str, below: Node, skip: Node, level: LevelPlan) -> Node:
-        doubling = ops.constant(self._weights[f"{name}.blur_upsample.0.weight"], shared_memory=True)
-        doubled = ops.convolution_backprop_data(below, doubling, strides=[2, 2])
-        doubled = ops.add(doubled, self._bias(f"{name}.blur_upsample.0"))
-        upsampled = _blur(doubled, self._weights[f"{name}.blur_upsample.1.filt"], 1)
-        origin = cast(PixelWindow, tuple(2 * bound for bound in level.below))
-        joined = ops.concat([_cut(upsampled, level.here, origin), skip], 1)
+        from_below = self._doubled(name, below, level, slice(None))
+        joined = ops.concat([from_below, skip], 1)
         return self.two_convolutions(joined, f"{name}.layer.0", f"{name}.layer.2")
+
+    def _top(self, below: Node, skip: Node, level: LevelPlan) -> Node:
+        """Level 0: half of the channels at a time, for its pictures are the largest and would fill the memory."""
+        kernels = self._weights["up4.layer.0.weight"]
+        width = kernels.shape[1] // 2
+        total = _convolved(skip, kernels[:, width:])
+        for half in (slice(0, width // 2), slice(width // 2, width)):
+            total = ops.add(total, _convolved(self._doubled("up4", below, level, half), kernels[:, half]))
+        first = self._rectified(ops.add(total, self._bias("up4.layer.0")))
+        return self._rectified(self._convolution(first, "up4.layer.2"))
+
+    def _doubled(self, name: str, below: Node, level: LevelPlan, channels: slice) -> Node:
+        """What comes up from the level below, some of its channels."""
+        kernels = np.ascontiguousarray(self._weights[f"{name}.blur_upsample.0.weight"][:, channels])
+        doubled = ops.convolution_backprop_data(below, ops.constant(kernels, shared_memory=True), strides=[2, 2])
+        doubled = ops.add(doubled, self._bias(f"{name}.blur_upsample.0", channels))
+        upsampled = _blur(doubled, self._weights[f"{name}.blur_upsample.1.filt"][channels], 1)
+        return _cut(upsampled, level.here, cast(PixelWindow, tuple(2 * bound for bound in level.below)))
 
     def _convolution(self, x: Node, name: str) -> Node:
         weight = self._weights[f"{name}.weight"]
         if weight.ndim == 3:
             return ops.add(winograd_convolution(x, weight), self._bias(name))
-        padding = [side // 2 for side in weight.shape[2:]]
-        constant = ops.constant(weight, shared_memory=True)
-        return ops.add(ops.convolution(x, constant, [1, 1], padding, padding, [1, 1]), self._bias(name))
+        return ops.add(_convolved(x, weight), self._bias(name))
 
-    def _bias(self, name: str) -> Node:
-        return ops.constant(self._weights[f"{name}.bias"].reshape(1, -1, 1, 1))
+    def _bias(self, name: str, channels: slice = slice(None)) -> Node:
+        return ops.constant(self._weights[f"{name}.bias"][channels].reshape(1, -1, 1, 1))
 
 
 def _cut(x: Node, window: PixelWindow, held: PixelWindow) -> Node:
@@ -139,6 +152,12 @@ def _cut(x: Node, window: PixelWindow, held: PixelWindow) -> Node:
     one = ops.constant(np.array([1, 1], np.int64))
     axes = ops.constant(np.array([2, 3], np.int64))
     return ops.slice(x, ops.constant(np.array(start, np.int64)), ops.constant(np.array(stop, np.int64)), one, axes)
+
+
+def _convolved(x: Node, kernels: Image) -> Node:
+    padding = [side // 2 for side in kernels.shape[2:]]
+    constant = ops.constant(np.ascontiguousarray(kernels), shared_memory=True)
+    return ops.convolution(x, constant, [1, 1], padding, padding, [1, 1])
 
 
 def _blur(x: Node, kernels: Image, stride: int) -> Node:

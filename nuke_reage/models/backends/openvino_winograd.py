@@ -24,8 +24,6 @@ Node: TypeAlias = Any
 
 # With fewer channels, moving the sums about takes longer than the multiplications that are saved.
 _LEAST_CHANNELS = 128
-# Factors take four times the memory of kernels; the widest layer, on the smallest picture, is not worth it.
-_MOST_KERNELS = 512 * 1024
 _OUT, _IN = 4, 6
 _SUMS = _IN * _IN
 # Smaller strips stay in the processor's cache, larger ones make graphs of fewer nodes, which compile sooner.
@@ -50,7 +48,7 @@ _TO_RESULTS = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4
 
 def saves_time(kernels: tuple[int, ...]) -> bool:
     """Whether a convolution with kernels of that shape, (O, I, rows, columns), is worth it."""
-    return kernels[2:] == (3, 3) and min(kernels[:2]) >= _LEAST_CHANNELS and kernels[0] * kernels[1] <= _MOST_KERNELS
+    return kernels[2:] == (3, 3) and min(kernels[:2]) >= _LEAST_CHANNELS
 
 
 def winograd_factors(kernels: Image) -> Image:
