@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from nuke_reage.core.strict import from_dict
 
 if TYPE_CHECKING:
     from nuke_reage.training.aging import Strengths
+    from nuke_reage.training.pairs import Lines
 
 __all__ = ["command"]
 
@@ -204,11 +205,12 @@ def _strengths(texts: tuple[str, ...]) -> Strengths:
     return from_dict(Strengths, values, "--strength")
 
 
-def _lines(text: str) -> Literal["common", "resembling"] | int:
-    if text in ("common", "resembling"):
-        return text  # type: ignore[return-value]
+def _lines(text: str) -> Lines:
     if text.isdecimal():
         return int(text)
+    named: dict[str, Lines] = {"common": "common", "resembling": "resembling"}
+    if text in named:
+        return named[text]
     raise UsageError(
         "bad-exemplar", f"--lines {text!r} is no exemplar.", "Write common, resembling or a number from 0."
     )

@@ -44,6 +44,11 @@ class FaceParts:
     lips: FloatArray
     brows: FloatArray
 
+    @property
+    def features(self) -> FloatArray:
+        """Eyes, lips and brows, (S, S) in 0..1."""
+        return np.asarray(np.maximum.reduce([self.eyes, self.lips, self.brows]), np.float32)
+
 
 def face_parts(landmarks: FloatArray, canvas_px: int) -> FaceParts:
     """The parts of a face on a canvas.

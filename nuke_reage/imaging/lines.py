@@ -60,7 +60,7 @@ class FaceLines:
         parts = face_parts(placed, _SMALL_PX)
         light = fit_light(np.clip(small, 0.0, 1.0), skin * parts.face, placed)
         self._side_px = side_px
-        self._soft_px = _softness(picture, points) * side_px
+        self._soft_px = _softness(picture, parts.features) * side_px
         self._relief = _relief().on_face(points * np.float32(side_px), side_px, light)
         self._free = _resized(skin * (1 - np.maximum(parts.eyes, parts.lips)), side_px)
 
@@ -85,10 +85,10 @@ class FaceLines:
         return (blur(lines, self._soft_px) if self._soft_px >= _LEAST_BLUR_PX else lines) * self._free
 
 
-def _softness(picture: FloatArray, points: FloatArray) -> float:
+def _softness(picture: FloatArray, features: FloatArray) -> float:
     """How much softer than a sharp one the picture is: standard deviation as a share of its side."""
     side = int(picture.shape[0])
-    found_px = edge_blur_px(np.asarray(picture @ np.array(LUMA_WEIGHTS, np.float32)), points * side)
+    found_px = edge_blur_px(np.asarray(picture @ np.array(LUMA_WEIGHTS, np.float32)), _resized(features, side))
     sharp_px = _SHARP_PX * side / 512.0
     return math.sqrt(max(found_px**2 - sharp_px**2, 0.0)) / side
 

@@ -15,7 +15,7 @@ from scipy.spatial import Delaunay
 
 from nuke_reage.imaging.arrays import FloatArray, require_landmarks
 
-__all__ = ["FaceMesh", "MeshMap", "blur", "masked_blur", "polygon_mask"]
+__all__ = ["FaceMesh", "MeshMap", "blur", "faded_to_rim", "masked_blur", "polygon_mask"]
 
 _SUBPIXEL_BITS = 4
 _MIN_TRIANGLE_PX2 = 1e-3
@@ -95,6 +95,17 @@ def blur(image: FloatArray, sigma_px: float) -> FloatArray:
     """Gaussian blur of (H, W) or (H, W, C), edges replicated."""
     size = 2 * int(np.ceil(3.0 * sigma_px)) + 1
     return np.asarray(cv2.GaussianBlur(image, (size, size), sigma_px, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+def faded_to_rim(inside: npt.NDArray[np.uint8], over_px: float) -> FloatArray:
+    """1 well inside a shape, 0 at its rim and beyond, smooth at both ends.
+
+    Args:
+        inside: (H, W), 0 outside.
+        over_px: how far inside 1 is reached.
+    """
+    share = np.clip(cv2.distanceTransform(inside, cv2.DIST_L2, 5) / over_px, 0.0, 1.0)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
 def masked_blur(image: FloatArray, weight: FloatArray, sigma_px: float) -> FloatArray:

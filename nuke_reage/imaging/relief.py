@@ -20,7 +20,7 @@ import numpy.typing as npt
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.face_mask import face_size_px
 from nuke_reage.imaging.gamut import LUMA_WEIGHTS
-from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur
+from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur, faded_to_rim
 from nuke_reage.imaging.relief_lines import GROUPS, Group, Line
 
 __all__ = ["DISPLAY_GAMMA", "Light", "Relief", "ReliefOnFace", "fit_light"]
@@ -178,8 +178,7 @@ def _inside(mesh: FaceMesh) -> FloatArray:
     """(S, S) 1 inside the mean face, 0 at its rim: a line that was cut off there would have an edge to shade."""
     hull = np.zeros((mesh.canvas_px, mesh.canvas_px), np.uint8)
     cv2.fillConvexPoly(hull, np.round(cv2.convexHull(mesh.mean) - 0.5).astype(np.int32), 1)
-    share = np.clip(cv2.distanceTransform(hull, cv2.DIST_L2, 5) / (_RIM_PX * mesh.canvas_px / 256.0), 0.0, 1.0)
-    return np.asarray(share * share * (3 - 2 * share), np.float32)
+    return faded_to_rim(hull, _RIM_PX * mesh.canvas_px / 256.0)
 
 
 def _draw(group: Group, mean: FloatArray, canvas_px: int, seed: int) -> FloatArray:

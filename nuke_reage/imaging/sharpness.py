@@ -1,11 +1,10 @@
-"""How sharp a picture of a face is, told from its eyes and lips, whose edges are sharp in nature."""
+"""How sharp a picture of a face is, told from its features, whose edges are sharp in nature."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.arrays import FloatArray
 
 __all__ = ["edge_blur_px"]
@@ -19,14 +18,14 @@ _SHARPEST_PX, _SOFTEST_PX = 0.3, 8.0
 _LEAST_SLOPE = 0.002 * 32.0
 
 
-def edge_blur_px(light: FloatArray, landmarks: FloatArray) -> float:
-    """Standard deviation of the blur that edges of eyes and lips have.
+def edge_blur_px(light: FloatArray, features: FloatArray) -> float:
+    """Standard deviation of the blur that edges of eyes, lips and brows have.
 
     The picture is blurred once more; from how much the steepest slopes lose follows how soft they were.
 
     Args:
         light: (S, S) encoded luma, 0..1 for ordinary light, finite.
-        landmarks: (468, 2) pixels of that picture.
+        features: (S, S) in 0..1, where they are.
 
     Returns:
         Pixels, at least 0.3, at most 8; 0.3 where no edge is seen.
@@ -34,18 +33,16 @@ def edge_blur_px(light: FloatArray, landmarks: FloatArray) -> float:
     Source:
         S. Zhuo and T. Sim, *Defocus Map Estimation from a Single Image*, Pattern Recognition 44, 2011.
     """
-    size = light.shape[0]
-    parts = face_parts(landmarks, size)
-    where = np.maximum.reduce([parts.eyes, parts.lips, parts.brows]) > 0.3
+    where = features > 0.3
     if where.sum() < _MIN_PIXELS:
         return _SHARPEST_PX
-    steep = _slope(light)
-    softer = _slope(np.asarray(cv2.GaussianBlur(light, (0, 0), _AGAIN_PX), np.float32))
+    steep = _slope(light)[where]
+    softer = _slope(np.asarray(cv2.GaussianBlur(light, (0, 0), _AGAIN_PX), np.float32))[where]
     enough = max(_MIN_PIXELS, int(_STRONGEST_SHARE * where.sum()))
-    strongest = np.argsort(steep[where])[-enough:]
-    if np.median(steep[where][strongest]) < _LEAST_SLOPE:
+    strongest = np.argsort(steep)[-enough:]
+    if np.median(steep[strongest]) < _LEAST_SLOPE:
         return _SHARPEST_PX
-    ratio = float(np.median(steep[where][strongest] / np.maximum(softer[where][strongest], 1e-6)))
+    ratio = float(np.median(steep[strongest] / np.maximum(softer[strongest], 1e-6)))
     return float(np.clip(_AGAIN_PX / np.sqrt(max(ratio**2 - 1.0, 1e-6)), _SHARPEST_PX, _SOFTEST_PX))
 
 

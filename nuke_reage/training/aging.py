@@ -16,7 +16,7 @@ import numpy as np
 from nuke_reage.core.errors import UsageError
 from nuke_reage.imaging.anatomy import FaceParts, face_parts
 from nuke_reage.imaging.arrays import FloatArray
-from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur
+from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur, faded_to_rim
 from nuke_reage.imaging.relief import DISPLAY_GAMMA, Relief, ReliefOnFace, fit_light
 from nuke_reage.training.hair import Hair, HairFinder, recolour
 from nuke_reage.training.portraits import Portrait
@@ -144,7 +144,7 @@ class Ager:
         lit = fit_light(crop.rgb, parts.skin, crop.landmarks)
         relief = self._relief.on_face(crop.landmarks, self._statistics.canvas_px, lit)
         exemplars = tuple((self._exemplars or {}).get(portrait.sex) or self.resembling(portrait))
-        calm_rim = _faded_to_rim(parts.face, _RIM_PX * self._unit)
+        calm_rim = faded_to_rim((parts.face > 0.5).astype(np.uint8), _RIM_PX * self._unit)
         hair = self._hair.find(crop.rgb, crop.landmarks, parts)
         return _Face(
             portrait, parts, hair, logs, light, detail_bands(light), exemplars, relief.to_face, relief, calm_rim
@@ -178,8 +178,7 @@ class Ager:
         older = years > portrait.age_years
         brightens = local > 0 if older else local < 0
         local = np.where(brightens, strengths.highlights * local, local)
-        features = np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows])
-        kept = face.parts.face * face.calm_rim * (1.0 - 0.6 * features)
+        kept = face.parts.face * face.calm_rim * (1.0 - 0.6 * face.parts.features)
         strength = strengths.tone if older else strengths.youth_tone
         return np.asarray(kept[..., None] * (strength * local[..., None] + strengths.hue * hue), np.float32)
 
@@ -254,17 +253,9 @@ class Ager:
         )
 
 
-def _faded_to_rim(face: FloatArray, over_px: float) -> FloatArray:
-    """(S, S) 1 inside the face, 0 at its rim and beyond."""
-    inside = (face > 0.5).astype(np.uint8)
-    share = np.clip(cv2.distanceTransform(inside, cv2.DIST_L2, 5) / over_px, 0.0, 1.0)
-    return np.asarray(share * share * (3.0 - 2.0 * share), np.float32)
-
-
 def _without_glow(change: FloatArray, face: _Face, unit: float, *, spare_features: bool) -> FloatArray:
     """A change of log colour, (S, S, 3), whose brighter parts do not clip, nor turn lashes and lips orange."""
     room = np.clip((_WHITE - face.portrait.crop.rgb.max(axis=2)) / _HEADROOM, 0.0, 1.0)
     if spare_features:
-        features = np.maximum.reduce([face.parts.eyes, face.parts.lips, face.parts.brows])
-        room *= 1.0 - _FEATURES_HELD * np.minimum(1.0, 3.0 * blur(features, 4.0 * unit))
+        room *= 1.0 - _FEATURES_HELD * np.minimum(1.0, 3.0 * blur(face.parts.features, 4.0 * unit))
     return np.asarray(np.where(change > 0.0, change * room[..., None], change), np.float32)

@@ -173,10 +173,6 @@ def _top_of_head(head: HeadPoints, landmarks: FloatArray, size: int) -> FloatArr
     return np.asarray(skull * (1.0 - below), np.float32)
 
 
-def _lowered(mask: FloatArray, by_px: float) -> FloatArray:
-    return np.roll(mask, round(by_px), axis=0)
-
-
 def _likely_places(head: HeadPoints, landmarks: FloatArray, oval: FloatArray) -> FloatArray:
     """How likely hair is by place alone, (S, S) in 0..1."""
     size = oval.shape[0]
@@ -194,7 +190,8 @@ def _likely_places(head: HeadPoints, landmarks: FloatArray, oval: FloatArray) ->
         outwards = np.sign(x - landmarks[_NOSE_TIP, 0])
         centre = int(x + 0.2 * height * outwards), int(y + 0.1 * height)
         cv2.ellipse(ears, centre, (int(0.4 * height), int(0.65 * height)), 0, 0, 360, 1.0, -1)
-    throat = np.maximum.reduce([oval, *(_lowered(oval, step * unit) for step in (10.0, 25.0, 40.0))]) - oval
+    below = [np.roll(oval, round(step * unit), axis=0) for step in (10.0, 25.0, 40.0)]
+    throat = np.maximum.reduce([oval, *below]) - oval
     throat *= np.clip((row - brows) / (chin - brows) * 4.0 - 3.0, 0.0, 1.0)
     likely = (
         by_height

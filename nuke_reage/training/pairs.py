@@ -29,7 +29,7 @@ DEFAULT_AGES = (20, 30, 40, 50, 60, 70, 80)
 _MIN_GAP_YEARS = 4
 _VOTERS = 200
 
-Lines = Literal["common", "resembling"]
+Lines = Literal["common", "resembling"] | int
 Progress = Callable[[str, int, int], None]
 
 
@@ -58,7 +58,7 @@ def make_pairs(
     ages: Sequence[int] = DEFAULT_AGES,
     canvas_px: int = 256,
     limit: int | None = None,
-    lines: Lines | int = "common",
+    lines: Lines = "common",
     strengths: Strengths | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> PairsReport:
@@ -131,7 +131,7 @@ def _write_person(ager: Ager, portrait: Portrait, ages: Sequence[int], folder: P
 
 
 def _exemplars(
-    lines: Lines | int, statistics: AgingStatistics, maps: Sequence[WrinkleMaps], portraits: Sequence[Portrait]
+    lines: Lines, statistics: AgingStatistics, maps: Sequence[WrinkleMaps], portraits: Sequence[Portrait]
 ) -> dict[str, tuple[int, ...]] | None:
     """By sex, whose lines of each of the maps; None = those that a face's own resemble."""
     if lines == "resembling":
