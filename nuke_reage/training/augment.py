@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +12,12 @@ from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.training.config import AugmentConfig
 from nuke_reage.training.pictures import to_bytes
 
-__all__ = ["augment_pair", "face_weight", "to_canvas"]
+__all__ = ["Change", "augment_pair", "draw_change", "face_weight", "to_canvas"]
 
-_NO_CHANGE = AugmentConfig(False, *(0.0,) * 11)
 # The face in an aligned crop: centre and half axes as shares of the side.
 _FACE_CENTRE, _FACE_AXES = (0.5, 0.57), (0.29, 0.38)
+# Shares of the pairs; the others are left sharp and clean.
+_BLURRED, _GRAINED = 0.25, 0.3
 
 
 def face_weight(canvas_px: int, face_gain: float) -> FloatArray:
@@ -26,43 +29,106 @@ def face_weight(canvas_px: int, face_gain: float) -> FloatArray:
     return np.asarray(weight / weight.mean(), np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What chance does to a pair.
+
+    Attributes:
+        matrix: (2, 3) from pixels of the picture to those of the square that is cut out, centres at whole numbers.
+        flip: mirror the square.
+        gain: (3,) on encoded values.
+        power: contrast.
+        saturation: distance from grey.
+        blur_px: sigma.
+        grain: standard deviation of noise, in 0..1.
+        jpeg_quality: of the source; None = not compressed.
+    """
+
+    matrix: npt.NDArray[np.float64]
+    flip: bool = False
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    power: float = 1.0
+    saturation: float = 1.0
+    blur_px: float = 0.0
+    grain: float = 0.0
+    jpeg_quality: int | None = None
+
+    @property
+    def shrink(self) -> float:
+        """Pixels of the square for a pixel of the picture."""
+        return float(np.hypot(self.matrix[0, 0], self.matrix[1, 0]))
+
+    @property
+    def keeps_colour(self) -> bool:
+        return self.gain == (1.0, 1.0, 1.0) and self.power == 1.0 and self.saturation == 1.0
+
+
+def draw_change(side_px: int, canvas_px: int, crop_px: int, config: AugmentConfig, rng: np.random.Generator) -> Change:
+    """Chance for one pair.
+
+    Args:
+        side_px: of its pictures.
+        canvas_px: side that whole pictures are scaled to.
+        crop_px: side of what is cut out, about the face; the canvas's = all of it.
+        config: how much.
+        rng: where the chance comes from.
+    """
+    matrix = _geometry(side_px, canvas_px, crop_px, config, rng)
+    flip = bool(config.flip and rng.random() < 0.5)
+    # In encoded values a stop is a gain of about 2 ** (1 / 2.2).
+    gain = 2.0 ** (rng.normal(0.0, config.exposure_stops) / 2.2) * np.exp(rng.normal(0.0, config.white_balance, 3))
+    power = float(np.exp(rng.normal(0.0, config.gamma)))
+    saturation = float(1.0 + rng.normal(0.0, config.saturation))
+    kind, strength = rng.random(), rng.random()
+    blur_px = (0.2 + 0.8 * strength) * config.blur_px if kind < _BLURRED else 0.0
+    grain = (0.1 + 0.9 * strength) * config.grain if kind > 1.0 - _GRAINED else 0.0
+    quality = int(rng.integers(40, 90)) if rng.random() < config.jpeg_share else None
+    red, green, blue = (float(one) for one in gain)
+    return Change(matrix, flip, (red, green, blue), power, saturation, blur_px, grain, quality)
+
+
 def to_canvas(rgb: FloatArray, canvas_px: int) -> FloatArray:
     """A square picture at the canvas's size, unchanged otherwise."""
-    return augment_pair(rgb, rgb, rgb[..., 0], canvas_px, canvas_px, _NO_CHANGE, np.random.default_rng(0))[0]
+    scale = canvas_px / rgb.shape[0]
+    # OpenCV counts pixel centres at whole numbers, hence the half pixels.
+    matrix = np.array([[scale, 0.0, 0.5 * scale - 0.5], [0.0, scale, 0.5 * scale - 0.5]])
+    return np.clip(_moved(rgb, Change(matrix), canvas_px), 0.0, 1.0)
 
 
 def augment_pair(
     source: FloatArray,
     target: FloatArray,
     weight: FloatArray,
-    canvas_px: int,
     crop_px: int,
-    config: AugmentConfig,
+    change: Change,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scale a pair to the canvas, change both alike and cut out a square, about the face.
+    """Change both pictures of a pair alike and cut out a square.
 
     Args:
         source: (S, S, 3) encoded, 0..1.
         target: the same size.
         weight: (S, S), moved with them.
-        canvas_px: side that the whole picture is scaled to.
-        crop_px: side of what is cut out; the canvas's = all of it.
-        config: how much.
-        rng: where the chance comes from.
+        crop_px: side of what is cut out.
+        change: what to do.
+        rng: of the grain.
 
     Returns:
         Source and target (crop_px, crop_px, 3) in 0..1, and the weight (crop_px, crop_px).
     """
-    matrix = _geometry(source.shape[0], canvas_px, crop_px, config, rng)
-    flip = config.flip and rng.random() < 0.5
-    source, target = (_moved(picture, matrix, crop_px, flip) for picture in (source, target))
-    weight = _moved(weight, matrix, crop_px, flip)
-    source, target = _colour(source, target, config, rng)
-    source, target = _optics(source, target, config, rng)
+    source, target, weight = (_moved(picture, change, crop_px) for picture in (source, target, weight))
+    if not change.keeps_colour:
+        source, target = _coloured(source, change), _coloured(target, change)
+    if change.blur_px > 0:
+        source, target = (
+            np.asarray(cv2.GaussianBlur(one, (0, 0), change.blur_px), np.float32) for one in (source, target)
+        )
+    if change.grain > 0:
+        grain = rng.standard_normal(source.shape, np.float32) * np.float32(change.grain)
+        source, target = source + grain, target + grain
     source, target = np.clip(source, 0.0, 1.0), np.clip(target, 0.0, 1.0)
-    if rng.random() < config.jpeg_share:
-        source = _through_jpeg(source, int(rng.integers(40, 90)))
+    if change.jpeg_quality is not None:
+        source = _through_jpeg(source, change.jpeg_quality)
     return source, target, weight
 
 
@@ -83,53 +149,24 @@ def _geometry(
     return np.column_stack([linear, offset])
 
 
-def _moved(image: FloatArray, matrix: npt.NDArray[np.float64], crop_px: int, flip: bool) -> FloatArray:
-    shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if shrink < 0.75:  # linear interpolation alone would alias
-        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.42 / shrink), np.float32)
+def _moved(image: FloatArray, change: Change, crop_px: int) -> FloatArray:
+    if change.shrink < 0.75:  # linear interpolation alone would alias
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.42 / change.shrink), np.float32)
     moved = cv2.warpAffine(
-        image, matrix, (crop_px, crop_px), flags=cv2.INTER_CUBIC if shrink > 0.9 else cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
+        image, change.matrix, (crop_px, crop_px),
+        flags=cv2.INTER_CUBIC if change.shrink > 0.9 else cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
-    return np.ascontiguousarray(moved[:, ::-1] if flip else moved, dtype=np.float32)
+    return np.ascontiguousarray(moved[:, ::-1] if change.flip else moved, dtype=np.float32)
 
 
-def _colour(
-    source: FloatArray, target: FloatArray, config: AugmentConfig, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    # In encoded values a stop is a gain of about 2 ** (1 / 2.2).
-    gain = 2.0 ** (rng.normal(0.0, config.exposure_stops) / 2.2) * np.exp(rng.normal(0.0, config.white_balance, 3))
-    power = np.exp(rng.normal(0.0, config.gamma))
-    saturation = 1.0 + rng.normal(0.0, config.saturation)
-    if (gain == 1.0).all() and power == 1.0 and saturation == 1.0:
-        return source, target
-
-    def change(rgb: FloatArray) -> FloatArray:
-        rgb = np.clip(rgb, 0.0, 1.0) ** np.float32(power) * gain.astype(np.float32)
-        grey = rgb.mean(axis=2, keepdims=True)
-        return np.asarray(grey + (rgb - grey) * np.float32(saturation), np.float32)
-
-    return change(source), change(target)
-
-
-def _optics(
-    source: FloatArray, target: FloatArray, config: AugmentConfig, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    kind = rng.random()
-    if kind < 0.25 and config.blur_px > 0:
-        sigma = rng.uniform(0.2, 1.0) * config.blur_px
-        return (
-            np.asarray(cv2.GaussianBlur(source, (0, 0), sigma), np.float32),
-            np.asarray(cv2.GaussianBlur(target, (0, 0), sigma), np.float32),
-        )
-    if kind > 0.7 and config.grain > 0:
-        sigma = rng.uniform(0.1, 1.0) * config.grain
-        grain = rng.standard_normal(source.shape, np.float32) * np.float32(sigma)
-        return source + grain, target + grain
-    return source, target
+def _coloured(rgb: FloatArray, change: Change) -> FloatArray:
+    rgb = np.clip(rgb, 0.0, 1.0) ** np.float32(change.power) * np.array(change.gain, np.float32)
+    grey = rgb.mean(axis=2, keepdims=True)
+    return np.asarray(grey + (rgb - grey) * np.float32(change.saturation), np.float32)
 
 
 def _through_jpeg(rgb: FloatArray, quality: int) -> FloatArray:
-    _, data = cv2.imencode(".jpg", to_bytes(rgb), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, data = cv2.imencode(".jpg", to_bytes(rgb)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.asarray(decoded, np.float32) / np.float32(255.0)
+    assert decoded is not None
+    return np.asarray(decoded[:, :, ::-1], np.float32) / np.float32(255.0)

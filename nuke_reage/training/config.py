@@ -74,6 +74,8 @@ class DataConfig:
         gap_years: pairs this far apart are drawn about twice as often as close ones.
         real_share: share of pairs, where a person has one photograph, that begin or end with it.
         threads: that prepare batches.
+        on_device: "auto" holds all pictures in a GPU's memory, and changes them there, if they need no more than half
+            of what is free; "always" does so on any device, "never" reads files.
     """
 
     crop_px: int = 256
@@ -85,6 +87,7 @@ class DataConfig:
     gap_years: float = 25.0
     real_share: float = 0.6
     threads: int = 1
+    on_device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,7 @@ class TrainConfig:
             (0 <= data.null_share <= 1, "data.null_share", data.null_share, "0 to 1"),
             (0 <= data.ageing_share <= 1, "data.ageing_share", data.ageing_share, "0 to 1"),
             (0 <= data.validation_share < 1, "data.validation_share", data.validation_share, "0 to below 1"),
+            (data.on_device in {"auto", "always", "never"}, "data.on_device", data.on_device, "auto, always or never"),
             (data.threads >= 1, "data.threads", data.threads, "at least 1"),
             (
                 1 <= self.loss.discriminator_width <= 128,

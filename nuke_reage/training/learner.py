@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from nuke_reage.models.fran import FranNet, he_init
+from nuke_reage.training.batches import Batch
 from nuke_reage.training.config import OptimiserConfig, TrainConfig
 from nuke_reage.training.losses import (
     AgeDiscriminator,
@@ -22,7 +23,6 @@ from nuke_reage.training.losses import (
     weighted_l1,
 )
 from nuke_reage.training.muon import Muon
-from nuke_reage.training.sampling import Batch
 from nuke_reage.training.state import Ema
 from nuke_reage.training.validation import network_input
 
@@ -131,7 +131,7 @@ class Learner:
         rate = learning_rate(number, self.config.optimiser)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        logged: dict[str, float] = {}
+        logged: dict[str, Tensor] = {}
         self.optimiser.zero_grad(set_to_none=True)
         outputs = []
         for batch in batches:
@@ -145,13 +145,15 @@ class Learner:
                 self._fabric.backward(loss / len(batches))
             outputs.append(output.detach())
             for name, term in terms.items():
-                logged[name] = logged.get(name, 0.0) + float(term.detach()) / len(batches)
+                logged[name] = logged.get(name, 0.0) + term.detach() / len(batches)
         self._fabric.clip_gradients(self._net, self.optimiser, max_norm=self.config.optimiser.clip_norm)
         self.optimiser.step()
         self.ema.update(self._net)
         if adversarial:
             logged["discriminator"] = self._judge_step(batches, outputs)
-        return logged | {"learning_rate": rate}
+        # One look at the device for all of them: each would wait for it.
+        numbers = torch.stack(list(logged.values())).tolist()
+        return dict(zip(logged, numbers, strict=True)) | {"learning_rate": rate}
 
     @property
     def judge_network(self) -> nn.Module:
@@ -196,14 +198,14 @@ class Learner:
         with self._fabric.autocast():
             return cast(Tensor, self._judge(rgb, years))
 
-    def _judge_step(self, batches: list[Batch], outputs: list[Tensor]) -> float:
+    def _judge_step(self, batches: list[Batch], outputs: list[Tensor]) -> Tensor:
         self.judge_optimiser.zero_grad(set_to_none=True)
-        total = 0.0
+        total = torch.zeros((), device=self._fabric.device)
         for batch, output in zip(batches, outputs, strict=True):
             wrong = torch.roll(batch.target_years, 1)
             loss = discriminator_loss(self.judge, batch.target, output, batch.target_years, wrong)
             self._fabric.backward(loss / len(batches))
-            total += float(loss.detach()) / len(batches)
+            total = total + loss.detach() / len(batches)
         self._fabric.clip_gradients(self._judge, self.judge_optimiser, max_norm=self.config.optimiser.clip_norm)
         self.judge_optimiser.step()
         return total

@@ -15,13 +15,15 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from nuke_reage.core.errors import DeviceError, UsageError
+from nuke_reage.training.batches import Batch, FileBatches
 from nuke_reage.training.boards import Board, open_boards
 from nuke_reage.training.check import check_people, require_sound
 from nuke_reage.training.config import TrainConfig
+from nuke_reage.training.device_batches import DeviceBatches, fits
 from nuke_reage.training.export import write_model
-from nuke_reage.training.layout import list_people
+from nuke_reage.training.layout import Person, list_people
 from nuke_reage.training.learner import Learner
-from nuke_reage.training.sampling import Batch, BatchMaker, Pair, split_people, validation_pairs
+from nuke_reage.training.sampling import Pair, split_people, validation_pairs
 from nuke_reage.training.start import read_start, save_judge
 from nuke_reage.training.state import CsvLog, config_digest, read_checkpoint_file, write_checkpoint_file
 from nuke_reage.training.validation import Score, validate, write_sheet
@@ -132,17 +134,8 @@ def train(
         for name in (_CHECKPOINT, _BEST):
             (folder / name).unlink(missing_ok=True)
     run.resume()
-    maker = BatchMaker(
-        learners,
-        config.data,
-        config.augment,
-        canvas_px=config.model.canvas_px,
-        face_gain=config.loss.face_weight,
-        batch_size=config.optimiser.batch_size,
-        seed=config.optimiser.seed,
-        rank=fabric.global_rank,
-    )
-    run.go(maker.batches(run.done * config.optimiser.accumulate), reporter)
+    batches = _batches(learners, config, fabric)
+    run.go(batches.batches(run.done * config.optimiser.accumulate), reporter)
     model = folder / f"{config.model.name}.json"
     if fabric.is_global_zero:
         files = " and ".join(name for name in (begun.name, begun.judge_name) if name) if begun else ""
@@ -261,6 +254,13 @@ class _Run:
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
+
+
+def _batches(people: list[Person], config: TrainConfig, fabric: Fabric) -> FileBatches | DeviceBatches:
+    where, device = config.data.on_device, fabric.device
+    if where == "always" or (where == "auto" and fits(people, config.model.canvas_px, device)):
+        return DeviceBatches(people, config, device, fabric.global_rank)
+    return FileBatches(people, config, fabric.global_rank)
 
 
 def _fabric(device: str, config: TrainConfig) -> Fabric:

@@ -1,32 +1,21 @@
-"""Which people are trained on, which pairs are drawn, and batches of them.
-
-Every batch depends on the seed and its own number alone, so a run that is resumed sees exactly the batches that it
-would have seen.
-"""
+"""Which people are trained on, and which pairs are drawn of them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from nuke_reage.core.errors import UsageError
-from nuke_reage.imaging.arrays import FloatArray
-from nuke_reage.training.augment import augment_pair, face_weight
-from nuke_reage.training.config import AugmentConfig, DataConfig
+from nuke_reage.training.config import DataConfig
 from nuke_reage.training.layout import Person
 
-__all__ = ["Batch", "BatchMaker", "Pair", "split_people", "validation_pairs"]
-
-_CACHED_FILES = 20000
+__all__ = ["Pair", "PairSampler", "split_people", "validation_pairs"]
 
 
 @dataclass(frozen=True)
@@ -36,25 +25,6 @@ class Pair:
     person: Person
     source_years: int
     target_years: int
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Tensors of some pairs, all (N, ...) float32.
-
-    Attributes:
-        source: (N, 3, S, S) encoded, 0..1.
-        target: the same.
-        weight: (N, 1, S, S).
-        source_years: (N,).
-        target_years: (N,).
-    """
-
-    source: Tensor
-    target: Tensor
-    weight: Tensor
-    source_years: Tensor
-    target_years: Tensor
 
 
 def split_people(people: Sequence[Person], config: DataConfig) -> tuple[list[Person], list[Person]]:
@@ -112,111 +82,62 @@ def validation_pairs(people: Sequence[Person], per_person: int, max_people: int)
     return pairs
 
 
-class BatchMaker:
-    """Draws pairs and prepares batches ahead of time.
+class PairSampler:
+    """Draws pairs.
 
     Args:
         people: to draw from.
-        data: how.
-        augment: changes.
-        canvas_px: side that whole pictures are scaled to before the crop.
-        face_gain: weight of the face in the loss.
-        batch_size: pairs a batch.
-        seed: of the run.
-        rank: of this process among several.
+        config: how.
+
+    Raises:
+        UsageError: the configuration has shares for another number of data sets.
     """
 
-    def __init__(
-        self,
-        people: Sequence[Person],
-        data: DataConfig,
-        augment: AugmentConfig,
-        *,
-        canvas_px: int,
-        face_gain: float,
-        batch_size: int,
-        seed: int,
-        rank: int = 0,
-    ) -> None:
-        self._folders: dict[Path, list[Person]] = {}
+    def __init__(self, people: Sequence[Person], config: DataConfig) -> None:
+        folders: dict[Path, list[Person]] = {}
         for person in people:
-            self._folders.setdefault(person.folder, []).append(person)
-        shares = np.array(data.folder_shares or (1.0,) * len(self._folders), np.float64)
-        if len(shares) != len(self._folders) or (shares < 0).any() or shares.sum() == 0:
+            folders.setdefault(person.folder, []).append(person)
+        shares = np.array(config.folder_shares or (1.0,) * len(folders), np.float64)
+        if len(shares) != len(folders) or (shares < 0).any() or shares.sum() == 0:
             raise UsageError(
                 "bad-setting",
-                f"data.folder_shares has {len(shares)} numbers for {len(self._folders)} data sets.",
+                f"data.folder_shares has {len(shares)} numbers for {len(folders)} data sets.",
                 "Give one share, at least 0, for each folder, or leave it out.",
             )
-        self._shares = shares / shares.sum()
-        self._data, self._augment = data, augment
-        self._batch_size, self._seed, self._rank = batch_size, seed, rank
-        self._canvas_px, self._face_gain = canvas_px, face_gain
-        self._read = lru_cache(_CACHED_FILES)(Path.read_bytes)
-        self._weights = lru_cache(8)(face_weight)
+        self._folders = list(folders.values())
+        self._shares = np.cumsum(shares / shares.sum())
+        self._config = config
 
-    def draw(self, number: int, index: int) -> tuple[Pair, np.random.Generator]:
-        """Pair ``index`` of batch ``number``, and the generator for its augmentation."""
-        rng = np.random.default_rng([self._seed, self._rank, number, index])
-        folder = list(self._folders.values())[int(rng.choice(len(self._shares), p=self._shares))]
+    def draw(self, rng: np.random.Generator) -> Pair:
+        """A pair, by the chance of the generator."""
+        config = self._config
+        folder = self._folders[_pick(self._shares, rng)]
         person = folder[int(rng.integers(len(folder)))]
-        return self._draw_pair(person, rng), rng
-
-    def batch(self, number: int) -> Batch:
-        """Batch ``number``, always the same."""
-        sides: list[tuple[FloatArray, FloatArray, FloatArray]] = []
-        pairs = []
-        for index in range(self._batch_size):
-            pair, rng = self.draw(number, index)
-            pairs.append(pair)
-            source, target = (self._picture(pair.person.picture(age)) for age in (pair.source_years, pair.target_years))
-            weight = self._weights(source.shape[0], self._face_gain)
-            sides.append(augment_pair(source, target, weight, self._canvas_px, self._data.crop_px, self._augment, rng))
-        source, target, weight = (np.stack(part) for part in zip(*sides, strict=True))
-        return Batch(
-            torch.from_numpy(source).permute(0, 3, 1, 2).contiguous(),
-            torch.from_numpy(target).permute(0, 3, 1, 2).contiguous(),
-            torch.from_numpy(weight)[:, None],
-            torch.tensor([float(pair.source_years) for pair in pairs]),
-            torch.tensor([float(pair.target_years) for pair in pairs]),
-        )
-
-    def batches(self, first: int) -> Iterator[Batch]:
-        """Batches from number ``first`` on, without end, each prepared while the ones before are worked on."""
-        ahead = self._data.threads + 1
-        with ThreadPoolExecutor(self._data.threads) as pool:
-            waiting: list[Future[Batch]] = [pool.submit(self.batch, first + index) for index in range(ahead)]
-            number = first + ahead
-            try:
-                while True:
-                    done = waiting.pop(0).result()
-                    waiting.append(pool.submit(self.batch, number))
-                    number += 1
-                    yield done
-            finally:
-                for one in waiting:
-                    one.cancel()
-
-    def _draw_pair(self, person: Person, rng: np.random.Generator) -> Pair:
-        ages = np.array(person.ages)
-        if rng.random() < self._data.null_share:
-            age = int(rng.choice(ages))
+        if rng.random() < config.null_share:
+            age = person.ages[int(rng.integers(len(person.ages)))]
             return Pair(person, age, age)
-        older = rng.random() < self._data.ageing_share
-        sources, targets = np.meshgrid(ages, ages, indexing="ij")
-        gap = targets - sources
-        weight = np.where((gap > 0) if older else (gap < 0), 0.5 + np.minimum(np.abs(gap) / self._data.gap_years, 1), 0)
-        if person.real_age is not None and rng.random() < self._data.real_share:
-            weight = weight * ((sources == person.real_age) | (targets == person.real_age))
-        if not weight.any():
-            weight = (gap != 0).astype(float)
-        cell = int(rng.choice(weight.size, p=(weight / weight.sum()).ravel()))
-        return Pair(person, int(sources.flat[cell]), int(targets.flat[cell]))
+        older = bool(rng.random() < config.ageing_share)
+        real = person.real_age if person.real_age is not None and rng.random() < config.real_share else None
+        cell = _pick(_odds(person.ages, real, older, config.gap_years), rng)
+        source, target = divmod(cell, len(person.ages))
+        return Pair(person, person.ages[source], person.ages[target])
 
-    def _picture(self, path: Path) -> FloatArray:
-        decoded = cv2.imdecode(np.frombuffer(self._read(path), np.uint8), cv2.IMREAD_COLOR)
-        assert decoded is not None, path
-        return np.asarray(decoded[:, :, ::-1], np.float32) / np.float32(255.0)
+
+@lru_cache(4096)
+def _odds(ages: tuple[int, ...], real_age: int | None, older: bool, gap_years: float) -> npt.NDArray[np.float64]:
+    """Cumulative odds of every source (rows) and target (columns); with a real age, of those that have it on a side."""
+    sources, targets = np.meshgrid(ages, ages, indexing="ij")
+    gap = targets - sources
+    weight = np.where((gap > 0) if older else (gap < 0), 0.5 + np.minimum(np.abs(gap) / gap_years, 1), 0)
+    if real_age is not None:
+        weight = weight * ((sources == real_age) | (targets == real_age))
+    if not weight.any():
+        weight = (gap != 0).astype(np.float64)
+    return np.asarray(np.cumsum(weight / weight.sum()), np.float64)
+
+
+def _pick(cumulative: npt.NDArray[np.float64], rng: np.random.Generator) -> int:
+    return min(int(np.searchsorted(cumulative, rng.random(), side="right")), len(cumulative) - 1)
 
 
 def _by_hash(person: Person) -> float:

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from nuke_reage.cli.main import main
 from nuke_reage.core.errors import UsageError
-from nuke_reage.training.augment import augment_pair, face_weight, to_canvas
+from nuke_reage.training.augment import Change, augment_pair, draw_change, face_weight, to_canvas
+from nuke_reage.training.augment_torch import augment_batch
+from nuke_reage.training.batches import FileBatches
 from nuke_reage.training.check import check_people, require_sound
 from nuke_reage.training.config import AugmentConfig, DataConfig, bundled_configs, load_config
+from nuke_reage.training.device_batches import DeviceBatches
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.loop import train
 from nuke_reage.training.losses import (
@@ -24,14 +27,25 @@ from nuke_reage.training.losses import (
     pyramid_losses,
     weighted_l1,
 )
-from nuke_reage.training.sampling import BatchMaker, split_people, validation_pairs
+from nuke_reage.training.sampling import PairSampler, split_people, validation_pairs
 
 STRONG = AugmentConfig(jpeg_share=0.0)
 
 
-def maker_of(people, data=None, **changes):
-    given = {"canvas_px": 64, "face_gain": 4.0, "batch_size": 4, "seed": 3, **changes}
-    return BatchMaker(people, data or DataConfig(crop_px=64), STRONG, **given)
+def sampled(people, config, count):
+    """Pairs drawn of them."""
+    sampler, rng = PairSampler(people, config), np.random.default_rng(3)
+    return [sampler.draw(rng) for _ in range(count)]
+
+
+def changed(source, target, weight, canvas_px, crop_px, config, seed):
+    rng = np.random.default_rng(seed)
+    change = draw_change(source.shape[0], canvas_px, crop_px, config, rng)
+    return augment_pair(source, target, weight, crop_px, change, rng)
+
+
+def as_tensor(picture):
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
 
 
 def spoil(people):
@@ -145,36 +159,113 @@ def test_validation_looks_both_ways_and_is_always_the_same(people):
 
 def test_pairs_are_drawn_as_asked(people):
     everybody = [dataclasses.replace(one, real_age=50) for one in list_people([people])]
-    maker = maker_of(everybody, DataConfig(crop_px=64, null_share=0.2, ageing_share=0.7, real_share=1.0))
-    pairs = [maker.draw(number, 0)[0] for number in range(600)]
+    config = DataConfig(null_share=0.2, ageing_share=0.7, real_share=1.0)
+    pairs = sampled(everybody, config, 600)
     gaps = np.array([pair.target_years - pair.source_years for pair in pairs])
     assert 0.14 < (gaps == 0).mean() < 0.26
     assert 0.62 < (gaps[gaps != 0] > 0).mean() < 0.78
     assert all(50 in (pair.source_years, pair.target_years) for pair, gap in zip(pairs, gaps, strict=True) if gap)
-    maker = maker_of(list_people([people]), DataConfig(null_share=0.0))
-    pairs = [maker.draw(number, 0)[0] for number in range(600)]
+    pairs = sampled(list_people([people]), DataConfig(null_share=0.0), 600)
     far = np.mean([abs(pair.target_years - pair.source_years) >= 30 for pair in pairs])
     assert far > 0.6 + 0.04, "wide gaps are 6 of 10 pairs and drawn more often than that"
 
 
 def test_data_sets_are_drawn_from_in_their_shares(tmp_path, make_people):
     folders = [make_people(tmp_path / "many", range(4), (20, 80)), make_people(tmp_path / "few", range(1), (20, 80))]
-    maker = maker_of(list_people(folders), DataConfig(folder_shares=(0.25, 0.75)))
-    few = np.mean([maker.draw(number, 0)[0].person.folder.name == "few" for number in range(400)])
+    pairs = sampled(list_people(folders), DataConfig(folder_shares=(0.25, 0.75)), 400)
+    few = np.mean([pair.person.folder.name == "few" for pair in pairs])
     assert 0.68 < few < 0.82
     with pytest.raises(UsageError, match="folder_shares"):
-        maker_of(list_people(folders), DataConfig(folder_shares=(1.0,)))
+        PairSampler(list_people(folders), DataConfig(folder_shares=(1.0,)))
 
 
-def test_a_batch_depends_on_its_number_alone(people):
-    maker = maker_of(list_people([people]))
-    stream = maker.batches(5)
+@pytest.fixture(params=["files", "device"])
+def batches_of(request):
+    """Makes batches from files, or out of pictures held in memory: (people, config) to what makes them."""
+    if request.param == "files":
+        return FileBatches
+    return lambda people, config: DeviceBatches(people, config, torch.device("cpu"))
+
+
+def test_a_batch_depends_on_its_number_alone(people, make_config, batches_of):
+    config = make_config(augment={"jpeg_share": 0.5})
+    stream = batches_of(list_people([people]), config).batches(5)
     following = [next(stream) for _ in range(3)]
     stream.close()
-    again = maker_of(list_people([people])).batch(7)
+    again = batches_of(list_people([people]), config).batch(7)
     assert torch.equal(following[2].source, again.source) and torch.equal(following[2].weight, again.weight)
     assert torch.equal(following[2].target_years, again.target_years)
     assert not torch.equal(following[1].source, again.source)
+
+
+def test_a_batch_holds_the_pictures_of_the_ages_that_it_says(tmp_path, make_people, make_config, batches_of):
+    """Of one person, and unchanged but for its place: every picture can be told by its age."""
+    still = dict.fromkeys(("rotation_degrees", "scale", "shift", "exposure_stops", "white_balance", "gamma"), 0.0)
+    still |= dict.fromkeys(("saturation", "grain", "blur_px", "jpeg_share"), 0.0)
+    config = make_config(augment={**still, "flip": False}, data={"null_share": 0.3}, optimiser={"batch_size": 24})
+    (person,) = list_people([make_people(tmp_path / "one", range(1))])
+    batch = batches_of([person], config).batch(0)
+    assert batch.source.shape == batch.target.shape == (24, 3, 64, 64) and batch.weight.shape == (24, 1, 64, 64)
+    for pictures, years in ((batch.source, batch.source_years), (batch.target, batch.target_years)):
+        for picture, age in zip(pictures, years, strict=True):
+            there = cv2.imread(str(person.picture(int(age))))[:, :, ::-1] / np.float32(255.0)
+            assert (picture - as_tensor(there)[0]).abs().max() < 1e-3
+    assert 0 < (batch.source_years == batch.target_years).sum() < 24
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_a_batch_is_changed_as_each_pair_would_be(seed):
+    rng = np.random.default_rng(seed)
+    source, target = (cv2.GaussianBlur(rng.random((96, 96, 3), np.float32), (0, 0), 2.0) for _ in range(2))
+    source, target = ((one - 0.5) * 3.0 + 0.5 for one in (source, target))
+    source, target = (np.clip(one, 0.0, 1.0) for one in (source, target))
+    weight = face_weight(96, 5.0)
+    config = AugmentConfig(grain=0.0, jpeg_share=0.0)
+    change = draw_change(96, 96, 64, config, rng)
+    alone = augment_pair(source, target, weight, 64, change, rng)
+    batch = augment_batch(
+        as_tensor(source), as_tensor(target), torch.from_numpy(weight), 64, [change], torch.Generator()
+    )
+    # OpenCV counts places in 32nds of a pixel and has another cubic kernel than torch by a little.
+    for one, other in zip(alone[:2], batch[:2], strict=True):
+        assert np.abs(one - other[0].permute(1, 2, 0).numpy()).mean() < 2 / 255
+    assert np.abs(alone[2] - batch[2][0, 0].numpy()).mean() < 0.01
+    assert np.std(alone[0]) > 0.05
+
+
+@pytest.mark.parametrize("quality", [40, 60, 85])
+def test_jpeg_in_a_batch_loses_what_jpeg_loses(person_picture, quality):
+    picture = cv2.GaussianBlur(person_picture(1, 80, 128), (0, 0), 0.8)
+    still = Change(np.eye(2, 3))
+    rng = np.random.default_rng(0)
+    weight = face_weight(128, 5.0)
+    before = augment_pair(picture, picture, weight, 128, still, rng)[0]
+    compressed = dataclasses.replace(still, jpeg_quality=quality)
+    alone = augment_pair(picture, picture, weight, 128, compressed, rng)[0]
+    given_twice = torch.cat([as_tensor(picture)] * 2)
+    sources, targets, _ = augment_batch(
+        given_twice, given_twice, torch.from_numpy(weight), 128, [compressed, still], torch.Generator()
+    )
+    ours = sources[0].permute(1, 2, 0).numpy()
+    lost, same = alone - before, ours - before
+    assert np.abs(lost).mean() > 1 / 255
+    assert np.corrcoef(lost.ravel(), same.ravel())[0, 1] > 0.8
+    assert np.std(same) == pytest.approx(np.std(lost), rel=0.15)
+    assert torch.allclose(sources[1], given_twice[1], atol=1e-4), "the other one is not compressed"
+    assert torch.allclose(targets, given_twice, atol=1e-4), "targets never are"
+
+
+def test_grain_in_a_batch_is_the_same_on_both_pictures_and_another_for_each_pair(person_picture):
+    picture = as_tensor(person_picture(1, 50, 64) * 0.5 + 0.25)
+    grained = Change(np.eye(2, 3), grain=0.02)
+    both, clean = torch.cat([picture, picture]), picture[0]
+    source, target, _ = augment_batch(
+        both, both, torch.ones(64, 64), 64, [grained, grained], torch.Generator().manual_seed(1)
+    )
+    assert torch.equal(source, target)
+    assert float((source - clean).std()) == pytest.approx(0.02, rel=0.05)
+    assert torch.corrcoef(torch.stack([(one - clean).flatten() for one in source]))[0, 1].abs() < 0.05
 
 
 @settings(max_examples=25, deadline=None)
@@ -183,7 +274,7 @@ def test_both_pictures_of_a_pair_are_changed_alike(seed):
     rng = np.random.default_rng(seed)
     picture = cv2.GaussianBlur(rng.random((96, 96, 3), np.float32), (0, 0), 2.0)
     weight = face_weight(96, 5.0)
-    one, other, moved = augment_pair(picture, picture, weight, 80, 64, STRONG, np.random.default_rng(seed))
+    one, other, moved = changed(picture, picture, weight, 80, 64, STRONG, seed)
     assert np.array_equal(one, other)
     assert one.shape == (64, 64, 3) and moved.shape == (64, 64)
     assert one.min() >= 0.0 and one.max() <= 1.0
@@ -199,7 +290,7 @@ def test_augmentation_changes_pictures_and_moves_the_weight_with_the_face(person
     )
     places = set()
     for seed in range(6):
-        moved, _, weight = augment_pair(picture, picture, mark, 144, 128, config, np.random.default_rng(seed))
+        moved, _, weight = changed(picture, picture, mark, 144, 128, config, seed)
         bright = np.argwhere(moved.min(axis=2) > 0.8).mean(axis=0)
         assert np.linalg.norm(bright - np.argwhere(weight > 0.5).mean(axis=0)) < 1.0
         places.add(tuple(bright.round()))

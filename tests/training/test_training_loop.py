@@ -13,10 +13,11 @@ from safetensors.torch import load_file
 from nuke_reage.core.errors import ModelError, UsageError
 from nuke_reage.models.descriptor import load_descriptor
 from nuke_reage.models.fran import FranNet
+from nuke_reage.training.batches import Batch, FileBatches
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.learner import Learner, frozen, learning_rate, losses_of
 from nuke_reage.training.loop import Reporter, train
-from nuke_reage.training.sampling import Batch, BatchMaker, Pair
+from nuke_reage.training.sampling import Pair
 from nuke_reage.training.validation import validate
 
 
@@ -26,20 +27,22 @@ def rows_of(path):
 
 
 def batch_of(people, config):
-    everybody = list_people([people])
-    maker = BatchMaker(everybody, config.data, config.augment, canvas_px=64, face_gain=4.0, batch_size=4, seed=1)
-    return maker.batch(0)
+    return FileBatches(list_people([people]), config).batch(0)
 
 
 def cpu_fabric():
     return Fabric(accelerator="cpu", devices=1, precision="32-true")
 
 
-@pytest.mark.parametrize("method", ["adamw", "muon"])
+@pytest.mark.parametrize(("method", "on_device"), [("adamw", "auto"), ("muon", "always")])
 def test_the_loss_falls_and_the_kept_model_beats_doing_nothing_on_people_never_seen(
-    people, tmp_path, make_config, method
+    people, tmp_path, make_config, method, on_device
 ):
-    config = make_config(optimiser={"steps": 60, "method": method}, validation={"every_steps": 30})
+    config = make_config(
+        data={"on_device": on_device},
+        optimiser={"steps": 60, "method": method},
+        validation={"every_steps": 30},
+    )
     report = train([people], tmp_path / "run", config)
     losses = [float(row["l1"]) for row in rows_of(tmp_path / "run" / "train.csv")]
     assert len(losses) == 60
@@ -50,9 +53,14 @@ def test_the_loss_falls_and_the_kept_model_beats_doing_nothing_on_people_never_s
     assert report.best["ratio"] == pytest.approx(min(float(row["ratio"]) for row in scores), rel=1e-5)
 
 
-@pytest.mark.parametrize(("adversarial", "method"), [(0.0, "adamw"), (0.05, "muon")])
-def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(people, tmp_path, make_config, adversarial, method):
+@pytest.mark.parametrize(
+    ("adversarial", "method", "on_device"), [(0.0, "adamw", "never"), (0.05, "muon", "never"), (0.0, "muon", "always")]
+)
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
+    people, tmp_path, make_config, adversarial, method, on_device
+):
     config = make_config(
+        data={"on_device": on_device},
         loss={"adversarial": adversarial},
         optimiser={"steps": 6, "accumulate": 2, "batch_size": 2, "method": method},
         validation={"every_steps": 4},
@@ -148,7 +156,7 @@ def test_the_generator_step_gives_the_discriminator_no_gradient_and_the_other_wa
     learner.config = dataclasses.replace(
         config, loss=dataclasses.replace(config.loss, l1=0.0, pyramid=0.0, gradient=0.0)
     )
-    learner._judge_step = lambda batches, outputs: 0.0  # the generator's half of the step alone
+    learner._judge_step = lambda batches, outputs: torch.zeros(())  # the generator's half of the step alone
     before = [parameter.detach().clone() for parameter in learner._net.parameters()]
     learner.step(0, [batch])
     assert all(parameter.grad is None for parameter in learner._judge.parameters())
