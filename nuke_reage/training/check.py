@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -59,11 +63,14 @@ def check_people(people: Sequence[Person], folders: Sequence[Path], *, alignment
     """
     problems = [problem for folder in folders for problem in _strangers(folder)]
     seen: dict[str, Path] = {}
-    for person in people:
-        if len(person.ages) < 2:
-            only = person.pictures[0][1]
-            problems.append(Problem(only.parent, f"only one age ({person.ages[0]}); a person needs at least two"))
-        problems += _check_person(person, seen, alignment=alignment)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        files = [path for person in people for _, path in person.pictures]
+        pictures = pool.map(partial(_look, alignment=alignment), files)
+        for person in people:
+            if len(person.ages) < 2:
+                only = person.pictures[0][1]
+                problems.append(Problem(only.parent, f"only one age ({person.ages[0]}); a person needs at least two"))
+            problems += _check_person(list(islice(pictures, len(person.pictures))), seen)
     return sorted(problems, key=lambda one: (not one.fatal, str(one.path)))
 
 
@@ -112,35 +119,48 @@ def _strangers(folder: Path) -> list[Problem]:
     return problems
 
 
-def _check_person(person: Person, seen: dict[str, Path], *, alignment: bool) -> list[Problem]:
-    problems: list[Problem] = []
-    sizes: dict[Path, tuple[int, ...]] = {}
-    thumbnails: dict[Path, FloatArray] = {}
-    for _, path in person.pictures:
-        try:
-            rgb = read_picture(path)
-        except MediaError as error:
-            problems.append(Problem(path, "damaged or no picture" if error.slug == "not-a-picture" else error.message))
-            continue
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if digest in seen:
-            problems.append(Problem(path, f"the same picture as {seen[digest].parent.name}/{seen[digest].name}"))
-        seen.setdefault(digest, path)
-        height, width = rgb.shape[:2]
-        sizes[path] = (width, height)
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """What is kept of a picture that could be read: width and height, its bytes' SHA-256, a small one if asked for."""
+
+    path: Path
+    size: tuple[int, int]
+    digest: str
+    thumbnail: FloatArray | None
+
+
+def _look(path: Path, *, alignment: bool) -> _Picture | Problem:
+    try:
+        rgb = read_picture(path)
+    except MediaError as error:
+        return Problem(path, "damaged or no picture" if error.slug == "not-a-picture" else error.message)
+    thumbnail = None
+    if alignment:
+        small = cv2.resize(luminance(rgb), (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
+        thumbnail = np.asarray(small, np.float32)
+    height, width = rgb.shape[:2]
+    return _Picture(path, (width, height), hashlib.sha256(path.read_bytes()).hexdigest(), thumbnail)
+
+
+def _check_person(looked_at: Sequence[_Picture | Problem], seen: dict[str, Path]) -> list[Problem]:
+    problems = [one for one in looked_at if isinstance(one, Problem)]
+    pictures = [one for one in looked_at if isinstance(one, _Picture)]
+    usual = Counter(one.size for one in pictures).most_common(1)
+    for picture in pictures:
+        path, (width, height) = picture.path, picture.size
+        if picture.digest in seen:
+            twin = seen[picture.digest]
+            problems.append(Problem(path, f"the same picture as {twin.parent.name}/{twin.name}"))
+        seen.setdefault(picture.digest, path)
         if height != width:
             problems.append(Problem(path, f"{width} × {height} pixels; pictures must be square"))
         elif width < _MIN_SIDE_PX:
             problems.append(Problem(path, f"{width} pixels a side; at least {_MIN_SIDE_PX} are needed"))
-        if alignment:
-            small = cv2.resize(luminance(rgb), (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
-            thumbnails[path] = np.asarray(small, np.float32)
-    usual = Counter(sizes.values()).most_common(1)
-    for path, size in sizes.items():
-        if size != usual[0][0]:
-            text = f"{size[0]} × {size[1]} pixels, the person's others {usual[0][0][0]} × {usual[0][0][1]}"
+        usual_width, usual_height = usual[0][0]
+        if picture.size != usual[0][0]:
+            text = f"{width} × {height} pixels, the person's others {usual_width} × {usual_height}"
             problems.append(Problem(path, text))
-    return problems + _misaligned(thumbnails)
+    return problems + _misaligned({one.path: one.thumbnail for one in pictures if one.thumbnail is not None})
 
 
 def _misaligned(thumbnails: dict[Path, FloatArray]) -> list[Problem]:
