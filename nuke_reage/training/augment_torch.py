@@ -58,7 +58,8 @@ def augment_batch(
     )
     moved = _blurred(moved, [*changes, *changes])
     source, target = moved[:count], moved[count:]
-    if (grain := _column([one.grain for one in changes], device)).any():
+    if any(one.grain > 0 for one in changes):
+        grain = _column([one.grain for one in changes], device)
         noise = torch.randn(source.shape, generator=generator, device=device) * grain
         source, target = source + noise, target + noise
     source, target = source.clamp(0.0, 1.0), target.clamp(0.0, 1.0)
