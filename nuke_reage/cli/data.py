@@ -20,6 +20,13 @@ __all__ = ["command"]
 _SHEET_CELL_PX = (192, 192)
 _SHEET_ROWS, _SHEET_COLUMNS = 12, 8
 
+_PART = click.option(
+    "--part",
+    default="1/1",
+    metavar="K/N",
+    help="Make the Kth of N parts of the people; other processes the rest.",
+)
+
 
 @click.group("data")
 def command() -> None:
@@ -68,6 +75,7 @@ def command() -> None:
     help="How much of an effect is applied: tone=1, relief=0 (see docs/training.md). Repeatable.",
 )
 @click.option("--limit", type=click.IntRange(1), default=None, metavar="N", help="Make the first N people only.")
+@_PART
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 def pairs(
     portraits: str,
@@ -80,6 +88,7 @@ def pairs(
     lines: str,
     strengths: tuple[str, ...],
     limit: int | None,
+    part: str,
     as_json: bool,
 ) -> None:
     """Make OUT/person/AGE.jpg from single PORTRAITS of known age.
@@ -87,10 +96,13 @@ def pairs(
     Every portrait becomes the same person at the ages asked for, aligned pixel by pixel: skin tone, light and
     identity stay; lines, hair and proportions change as they do in the whole collection.  At least 30 portraits of
     many ages are needed.
+
+    Several processes can share the work, here or on a farm: --part 1/4, 2/4, 3/4 and 4/4 of the same command make
+    together what it makes alone.
     """
     from nuke_reage.training.pairs import make_pairs
 
-    wanted, of_effects, whose = _ages(ages), _strengths(strengths), _lines(lines)
+    wanted, of_effects, whose, share = _ages(ages), _strengths(strengths), _lines(lines), _part(part)
     file = Path(ages_file) if ages_file else _ages_file(Path(portraits))
     with make_progress(stderr_console()) as progress:
         bars = {name: progress.add_task(name, total=None, note="") for name in ("faces", "measure", "pairs")}
@@ -105,6 +117,7 @@ def pairs(
             lines=whose,
             strengths=of_effects,
             limit=limit,
+            part=share,
             progress=lambda stage, done, total: progress.update(bars[stage], completed=done, total=total),
         )
     if as_json:
@@ -122,23 +135,24 @@ def pairs(
 @click.option("--ages", default="20,30,40,50,60,70,80", show_default=True, metavar="LIST", help="Ages to make.")
 @click.option("--size", "size_px", default=512, show_default=True, type=click.IntRange(64, 2048), help="Pixels a side.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed, other people.")
+@_PART
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
-def render(out: str, count: int, skins: str, ages: str, size_px: int, seed: int, as_json: bool) -> None:
+def render(out: str, count: int, skins: str, ages: str, size_px: int, seed: int, part: str, as_json: bool) -> None:
     """Render synthetic people into OUT/person/AGE.png from MakeHuman's CC0 assets.
 
     \b
     reage data render renders/ --ids 200 --skins makehuman_skins/
 
     One identity at many ages; pose, expression, light and background stay.  It runs on the CPU, a few seconds a
-    picture; people who are there already are kept.
+    picture; people who are there already are kept, and --part 1/4 to 4/4 share the work.
     """  # noqa: D301
     from nuke_reage.training.render.people import render_people
 
-    wanted = _ages(ages)
+    wanted, share = _ages(ages), _part(part)
     if wanted[0] < 18 or wanted[-1] > 90:
         raise UsageError("bad-ages", f"--ages {ages!r} leaves 18 to 90.", "MakeHuman's grown-ups are 18 to 90.")
     with make_progress(stderr_console()) as progress:
-        bar = progress.add_task("render", total=count * len(wanted), note="")
+        bar = progress.add_task("render", total=None, note="")
         made = render_people(
             Path(out),
             count,
@@ -146,12 +160,14 @@ def render(out: str, count: int, skins: str, ages: str, size_px: int, seed: int,
             ages=wanted,
             size_px=size_px,
             seed=seed,
+            part=share,
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
+    people = len(range(count)[share])
     if as_json:
-        show_json({"people": count, "pictures": count * len(wanted), "made": made})
+        show_json({"people": people, "pictures": people * len(wanted), "made": made})
         return
-    click.echo(f"{out}: {count} people, {count * len(wanted)} pictures, {made} of them new")
+    click.echo(f"{out}: {people} people, {people * len(wanted)} pictures, {made} of them new")
 
 
 @command.command("check")
@@ -203,6 +219,14 @@ def _strengths(texts: tuple[str, ...]) -> Strengths:
         except ValueError:
             raise UsageError("bad-strength", f"--strength {text!r} is no NAME=VALUE.", "Write relief=0.5.") from None
     return from_dict(Strengths, values, "--strength")
+
+
+def _part(text: str) -> slice:
+    """Every Nth of the people, from the Kth on."""
+    which, _, parts = text.partition("/")
+    if not (which.isdecimal() and parts.isdecimal() and 1 <= int(which) <= int(parts)):
+        raise UsageError("bad-part", f"--part {text!r} is no part.", "Write 1/4 for the first of four.")
+    return slice(int(which) - 1, None, int(parts))
 
 
 def _lines(text: str) -> Lines:

@@ -10,12 +10,15 @@ from pathlib import Path
 from nuke_reage.core.errors import UsageError
 from nuke_reage.training.pictures import PICTURE_SUFFIXES, list_pictures
 
-__all__ = ["MANIFEST", "MAX_YEARS", "Person", "age_of_name", "list_people", "read_real_ages"]
+__all__ = ["EVERYBODY", "MANIFEST", "MAX_YEARS", "Person", "age_of_name", "list_people", "read_real_ages"]
 
 MANIFEST = "pairs.json"
 """Beside the people: which of their pictures are real, and what they were made with."""
 
 MAX_YEARS = 120
+
+EVERYBODY = slice(None)
+"""All the people of a data set, where it could be a part of them."""
 
 
 @dataclass(frozen=True)

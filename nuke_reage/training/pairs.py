@@ -16,7 +16,7 @@ from nuke_reage.core.errors import UsageError
 from nuke_reage.core.files import write_text_atomic
 from nuke_reage.imaging.mesh import FaceMesh
 from nuke_reage.training.aging import Ager, Strengths
-from nuke_reage.training.layout import MANIFEST, list_people
+from nuke_reage.training.layout import EVERYBODY, MANIFEST, list_people
 from nuke_reage.training.pictures import write_picture
 from nuke_reage.training.portraits import Portrait, load_portraits
 from nuke_reage.training.statistics import AgingStatistics, measure
@@ -58,6 +58,7 @@ def make_pairs(
     ages: Sequence[int] = DEFAULT_AGES,
     canvas_px: int = 256,
     limit: int | None = None,
+    part: slice = EVERYBODY,
     lines: Lines = "common",
     strengths: Strengths | None = None,
     progress: Progress = lambda stage, done, total: None,
@@ -75,6 +76,7 @@ def make_pairs(
         ages: years to make.
         canvas_px: side of the pictures.
         limit: stop after so many portraits (all are measured); None = all.
+        part: whose pictures to make now, of these; the others are left to other processes.
         lines: "common" = everybody of one sex gets new lines of the one whom most of them resemble, so that a network
             can learn where they go; "resembling" = of the one whom they resemble themselves, more varied, but what
             cannot be told from a young face averages out to a blur without a discriminator; a number = everybody gets
@@ -98,11 +100,11 @@ def make_pairs(
     progress("measure", 1, 1)
     chosen = loaded[:limit]
     folder = Path(out)
-    pictures = 0
-    for index, portrait in enumerate(chosen):
-        progress("pairs", index, len(chosen))
+    pictures, now = 0, chosen[part]
+    for index, portrait in enumerate(now):
+        progress("pairs", index, len(now))
         pictures += _write_person(ager, portrait, ages, folder / portrait.key)
-    progress("pairs", len(chosen), len(chosen))
+    progress("pairs", len(now), len(now))
     manifest = {
         "real_ages": {one.key: round(one.age_years) for one in chosen},
         "version": __version__,
@@ -117,7 +119,7 @@ def make_pairs(
         "skipped": skipped,
     }
     write_text_atomic(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
-    return PairsReport(len(chosen), pictures, skipped)
+    return PairsReport(len(now), pictures, skipped)
 
 
 def _write_person(ager: Ager, portrait: Portrait, ages: Sequence[int], folder: Path) -> int:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from nuke_reage.training.layout import EVERYBODY
 from nuke_reage.training.pictures import write_picture
 from nuke_reage.training.render.makehuman import MakeHuman, open_makehuman
 from nuke_reage.training.render.person import draw_identity, shape_at
@@ -45,7 +46,8 @@ def render_people(
     ages: Sequence[int] = (20, 30, 40, 50, 60, 70, 80),
     size_px: int = 512,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    part: slice = EVERYBODY,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Write ``out/render_0000/AGE.png`` and so on, in the layout and crop that training wants.
 
@@ -58,6 +60,7 @@ def render_people(
         ages: in years, 18 to 90.
         size_px: side of the pictures.
         seed: of everything.
+        part: which of the people to make; the others are left to other processes.
         progress: told how many pictures are done, of how many.
 
     Returns:
@@ -68,11 +71,12 @@ def render_people(
         MediaError: a picture cannot be written.
     """
     makehuman, skin_set = open_makehuman(), SkinSet(skins)
-    made, done = 0, 0
-    for number in range(count):
+    made, done, now = 0, 0, range(count)[part]
+    for number in now:
         folder = out / f"render_{number:04d}"
         missing = [age for age in ages if not (folder / f"{age}.png").is_file()]
         done += len(ages) - len(missing)
+        progress(done, len(now) * len(ages))
         if missing:
             rng_seed = [seed, number]
             for age, picture in zip(
@@ -81,8 +85,7 @@ def render_people(
                 folder.mkdir(parents=True, exist_ok=True)
                 write_picture(folder / f"{age}.png", picture)
                 made, done = made + 1, done + 1
-                if progress is not None:
-                    progress(done, count * len(ages))
+                progress(done, len(now) * len(ages))
     return made
 
 
