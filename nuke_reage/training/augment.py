@@ -128,7 +128,9 @@ def augment_pair(
         source, target = source + grain, target + grain
     source, target = np.clip(source, 0.0, 1.0), np.clip(target, 0.0, 1.0)
     if change.jpeg_quality is not None:
-        source = _through_jpeg(source, change.jpeg_quality)
+        compressed = _through_jpeg(source, change.jpeg_quality)
+        # The target has what it does to the source: a network that took it out would change plates at equal ages.
+        source, target = compressed, np.clip(target + (compressed - source), 0.0, 1.0)
     return source, target, weight
 
 

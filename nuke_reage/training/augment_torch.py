@@ -63,7 +63,8 @@ def augment_batch(
         noise = torch.randn(source.shape, generator=generator, device=device) * grain
         source, target = source + noise, target + noise
     source, target = source.clamp(0.0, 1.0), target.clamp(0.0, 1.0)
-    return _compressed(source, changes), target, weight
+    compressed = _compressed(source, changes)
+    return compressed, (target + (compressed - source)).clamp(0.0, 1.0), weight
 
 
 def _column(values: Sequence[float], device: torch.device) -> Tensor:

@@ -105,7 +105,7 @@ class AugmentConfig:
         saturation: standard deviation.
         grain: largest standard deviation of noise, in 0..1.
         blur_px: largest sigma.
-        jpeg_share: share of inputs that are compressed as JPEG (the target is not).
+        jpeg_share: share of pairs whose source is compressed as JPEG; the target has what that does to it.
         crop_spread: standard deviation of the crop's middle from the face's, as a share of the canvas; 0.12 keeps to
             the face, 0.2 sees as much hair.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -53,10 +53,10 @@ def pyramid_losses(
     absolute, squared = torch.zeros((2,), device=output.device)
     for _ in range(levels):
         low = _halved(difference)
-        band = difference - F.interpolate(low, size=difference.shape[-2:], mode="bilinear", align_corners=False)
+        band = difference - _doubled(low, difference.shape[-2:])
         absolute = absolute + (band.abs() * weight).mean()
         squared = squared + (band.square() / _VISIBLE * weight).mean()
-        difference, weight = low, F.avg_pool2d(weight, 2)
+        difference, weight = low, _halved(weight)
     return absolute, squared
 
 
@@ -68,7 +68,7 @@ def gradient_l1(output: Tensor, target: Tensor, weight: Tensor, scales: int = _G
         across = (difference[..., 1:] - difference[..., :-1]).abs() * weight[..., 1:]
         down = (difference[..., 1:, :] - difference[..., :-1, :]).abs() * weight[..., 1:, :]
         total = total + across.mean() + down.mean()
-        difference, weight = _halved(difference), F.avg_pool2d(weight, 2)
+        difference, weight = _halved(difference), _halved(weight)
     return total / (2 * scales)
 
 
@@ -151,7 +151,19 @@ def discriminator_loss(
 
 
 def _halved(x: Tensor) -> Tensor:
-    kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=x.device, dtype=x.dtype) / 16.0
-    weights = torch.outer(kernel, kernel).expand(x.shape[1], 1, 5, 5)
+    """Every second pixel, the first included, of a blurred (N, C, H, W); Burt and Adelson's REDUCE."""
     # Replicated, not reflected: a picture of two pixels can still be halved.
-    return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), weights, stride=2, groups=x.shape[1])
+    return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), _kernel(x), stride=2, groups=x.shape[1])
+
+
+def _doubled(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Their EXPAND: (N, C, h, w) back to the ``(H, W)`` that it was halved from, its pixels where they were taken."""
+    missing = [size[0] - 2 * x.shape[-2] + 1, size[1] - 2 * x.shape[-1] + 1]
+    wide = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return F.conv_transpose2d(wide, 4.0 * _kernel(x), stride=2, padding=4, output_padding=missing, groups=x.shape[1])
+
+
+def _kernel(x: Tensor) -> Tensor:
+    """Binomial, for each of the channels: (C, 1, 5, 5)."""
+    taps = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=x.device, dtype=x.dtype) / 16.0
+    return torch.outer(taps, taps).expand(x.shape[1], 1, 5, 5)
