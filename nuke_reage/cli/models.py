@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from nuke_reage.cli.console import make_progress, show_json, stderr_console
-from nuke_reage.core.errors import UsageError
+from nuke_reage.core.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from nuke_reage.models.registry import Registry
@@ -83,11 +83,28 @@ def fetch_model(name: str, accept_licence: bool) -> None:
 @command.command("verify")
 @click.argument("names", nargs=-1)
 def verify_models(names: tuple[str, ...]) -> None:
-    """Check the weights of NAMES, or of all installed models: SHA-256, layout, finite values."""
+    """Check the weights of NAMES, or of all installed models: SHA-256, layout, finite values.
+
+    All are checked before it ends with an error.
+    """
+    from nuke_reage.models.descriptor import FETCH_HINT
+
     registry = _registry()
+    # A descriptor that cannot be read is no model of the list, and no less broken.
+    errors = [] if names else list(registry.problems())
     for name in names or tuple(one.name for one in registry.list() if one.installed):
-        registry.verify(name)
-        click.echo(f"{name}: whole")
+        try:
+            registry.verify(name)
+        except ModelError as error:
+            errors.append(error)
+            click.echo(f"{name}: {error.message}")
+        else:
+            click.echo(f"{name}: whole")
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        listed = "\n  ".join(error.message for error in errors)
+        raise ModelError("broken-models", f"{len(errors)} models are not whole:\n  {listed}", FETCH_HINT)
 
 
 @command.command("import")
@@ -126,9 +143,11 @@ def average_models(models: tuple[str, ...], name: str, overwrite: bool) -> None:
     For runs that began from the same weights: the mean is often steadier than each.  Only the proportions of the
     shares count.
     """
-    shares = {}
+    shares: dict[str, float] = {}
     for text in models:
         model, _, share = text.rpartition("=")
+        if model in shares:
+            raise UsageError("bad-share", f"{model} is given twice.", "Give every model once, with its whole share.")
         try:
             shares[model] = float(share)
         except ValueError:

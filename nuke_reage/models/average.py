@@ -32,7 +32,7 @@ def average(models: Sequence[ModelDescriptor], shares: Sequence[float], name: st
 
     Returns:
         Its descriptor, without weights: the first model's, with the licences and training data of all, for commercial
-        use only if all are, and the mean gain on lines.  And its weights, float32.
+        use only if all are, the ages and sizes that all can do, and the mean gain on lines.  And its weights, float32.
 
     Raises:
         UsageError: ``bad-share``.
@@ -46,6 +46,11 @@ def average(models: Sequence[ModelDescriptor], shares: Sequence[float], name: st
         if unlike:
             message = f"{other.name} and {first.name} differ in {', '.join(unlike)}."
             raise ModelError("unlike-models", message, "Average runs that began from the same weights.")
+    youngest, oldest = max(one.age_range[0] for one in models), min(one.age_range[1] for one in models)
+    if youngest >= oldest:
+        ages = ", ".join(f"{one.name} {one.age_range[0]:g}-{one.age_range[1]:g}" for one in models)
+        message = f"The models have no ages in common: {ages}."
+        raise ModelError("unlike-models", message, "Average models that have learnt the same ages.")
     proportions = np.asarray(shares, np.float64) / sum(shares)
     states = [load_weights(one, architecture(one.architecture)) for one in models]
     mean = {
@@ -60,6 +65,9 @@ def average(models: Sequence[ModelDescriptor], shares: Sequence[float], name: st
         first,
         name=name,
         title=f"mean of {parts}",
+        age_range=(youngest, oldest),
+        tile_px=min(one.tile_px for one in models),
+        max_canvas_px=min(one.max_canvas_px for one in models),
         lines=float(proportions @ [one.lines for one in models]),
         licence="; ".join(dict.fromkeys(one.licence for one in models)),
         commercial_use=all(one.commercial_use for one in models),

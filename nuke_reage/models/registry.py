@@ -17,6 +17,7 @@ from nuke_reage.models.average import average
 from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor, load_descriptor, save_descriptor
 from nuke_reage.models.hub import Progress, download
+from nuke_reage.models.provenance import of_unknown_origin, recorded_hub, same_weights, write_card
 from nuke_reage.models.weights import check_layout, load_weights, read_checkpoint, save_weights
 
 __all__ = ["Registry"]
@@ -138,7 +139,11 @@ class Registry:
         staging = self._writable() / ".fetch"
         file = download(descriptor.hub, staging, progress=progress, endpoint=endpoint)
         try:
-            return self._install(file, read_checkpoint(file), descriptor, "float32")
+            state, found = read_checkpoint(file), sha256_of(file)
+            hub = recorded_hub(descriptor.hub, descriptor.name, file, found)
+            source, card = f"{hub.repository}/{hub.file}, sha256 `{found}`", descriptor.card()
+            known = dataclasses.replace(descriptor, hub=hub)
+            return self._install(file, state, known, "float32", source=source, card=card)
         finally:
             file.unlink(missing_ok=True)
 
@@ -152,6 +157,9 @@ class Registry:
         overwrite: bool = False,
     ) -> ModelDescriptor:
         """Take a checkpoint or safetensors file into the user's folder.
+
+        What the template says of licence, training data and commercial use, and its card, is kept only for the same
+        weights: those whose SHA-256 it has on record.
 
         Args:
             path: the file; nothing in it is executed.
@@ -168,18 +176,15 @@ class Registry:
         """
         models = self._models_with_room_for(name, overwrite)
         state = read_checkpoint(path)
-        template = self._template(name, like, path, state, models)
-        if template.name != name:
-            template = dataclasses.replace(
-                template,
-                title=f"{name}, imported from {path.name}",
-                licence="not stated",
-                commercial_use=False,
-                training_data="not stated",
-                url="",
-                hub=None,
-            )
-        return self._install(path, state, dataclasses.replace(template, name=name), dtype)
+        template, found = self._template(name, like, path, state, models), sha256_of(path)
+        hub = template.hub if template.name == name else None
+        if found == template.sha256 or (template.hub is not None and found == template.hub.sha256):
+            known, card = dataclasses.replace(template, name=name, hub=hub), template.card()
+        else:
+            known, card = of_unknown_origin(template, name, path), ""
+            if hub is not None:
+                known = dataclasses.replace(known, hub=recorded_hub(hub, name, path, found))
+        return self._install(path, state, known, dtype, source=f"{path.name}, sha256 `{found}`", card=card)
 
     def average(self, shares: Mapping[str, float], name: str, *, overwrite: bool = False) -> ModelDescriptor:
         """Install the mean of several models in the user's folder, as 16-bit floats.
@@ -194,8 +199,13 @@ class Registry:
             UsageError: ``bad-share``.
         """
         self._models_with_room_for(name, overwrite)
-        descriptor, state = average([self.get(one) for one in shares], list(shares.values()), name)
-        return self._install(self._writable() / name, state, descriptor, "float16")
+        parts = [self.get(one) for one in shares]
+        descriptor, state = average(parts, list(shares.values()), name)
+        made_of = (
+            f"{share:g} {one.name} (sha256 `{one.sha256}`)" for one, share in zip(parts, shares.values(), strict=True)
+        )
+        source = f"the mean of {', '.join(made_of)}"
+        return self._install(self._writable() / name, state, descriptor, "float16", source=source)
 
     def _models_with_room_for(self, name: str, overwrite: bool) -> dict[str, ModelDescriptor]:
         models, _ = self._scan()
@@ -219,25 +229,22 @@ class Registry:
         return same[0]
 
     def _install(
-        self, source: Path, state: StateDict, descriptor: ModelDescriptor, dtype: Literal["float32", "float16"]
+        self,
+        path: Path,
+        state: StateDict,
+        descriptor: ModelDescriptor,
+        dtype: Literal["float32", "float16"],
+        *,
+        source: str,
+        card: str = "",
     ) -> ModelDescriptor:
+        """Write weights, card and descriptor; source and card as in :func:`nuke_reage.models.provenance.write_card`."""
         family = architecture(descriptor.architecture)
-        width = check_layout(state, family, descriptor.width if descriptor.hub else None, source)
-        hub = descriptor.hub
-        if hub is not None:
-            found = sha256_of(source)
-            if hub.sha256 and found != hub.sha256:
-                message = f"{source.name} has SHA-256 {found}; when first fetched it had {hub.sha256}."
-                hint = (
-                    f"It has changed at its source. If that is meant, delete {descriptor.name}.json from your models."
-                )
-                raise ModelError("checksum", message, hint)
-            hub = dataclasses.replace(hub, sha256=found)
+        width = check_layout(state, family, descriptor.width if descriptor.hub else None, path)
         weights = self._writable() / f"{descriptor.name}.safetensors"
         save_weights(state, weights, dtype=dtype, metadata={"architecture": family.name, "width": str(width)})
-        installed = dataclasses.replace(
-            descriptor, width=width, weights_file=weights.name, sha256=sha256_of(weights), hub=hub
-        )
+        installed = dataclasses.replace(descriptor, width=width, weights_file=weights.name, sha256=sha256_of(weights))
+        write_card(installed, weights.with_suffix(".md"), source=f"{source}, as {dtype}", known=card)
         save_descriptor(installed, weights.with_suffix(".json"))
         return load_descriptor(weights.with_suffix(".json"), origin="user")
 
@@ -258,7 +265,7 @@ class Registry:
                     problems += (error,)
                     continue
                 hidden = models.get(descriptor.name)
-                if hidden is not None and descriptor.card_path is None:
+                if hidden is not None and descriptor.card_path is None and same_weights(hidden, descriptor):
                     descriptor = dataclasses.replace(descriptor, card_path=hidden.card_path)
                 models[descriptor.name] = descriptor
         return models, problems

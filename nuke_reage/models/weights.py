@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from nuke_reage.core.errors import ModelError
+from nuke_reage.core.strict import canonical_json
 from nuke_reage.models.architectures import Architecture, StateDict
 from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import FETCH_HINT, ModelDescriptor
@@ -128,7 +129,7 @@ def save_weights(
         state: arrays by name.
         path: the file.
         dtype: of the parameters; blur kernels stay float32.
-        metadata: goes into the file's header.
+        metadata: goes into the header, as JSON under the key ``reage``.  Equal arguments give equal bytes.
 
     Raises:
         ModelError: ``half-overflow`` when a value does not fit float16, ``unwritable``.
@@ -142,7 +143,9 @@ def save_weights(
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(arrays, str(temporary), metadata=dict(metadata))
+        # Of several keys the library writes any one first, and the file would have another SHA-256 each time.
+        header = {"reage": canonical_json(dict(metadata))} if metadata else {}
+        save_file(arrays, str(temporary), metadata=header)
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         hint = "Check the folder, its rights and the free space."

@@ -111,6 +111,36 @@ def test_import_guards(registry: Registry, tmp_path: Path):
     registry.import_weights(source, "mine", like="fran-lite", overwrite=True)
 
 
+def test_other_weights_under_a_bundled_name_get_neither_its_licence_nor_its_card(registry: Registry, tmp_path: Path):
+    source = tmp_path / "foreign.pth"
+    torch.save(to_tensors(formula_state_dict(20)), source)
+    bundled = registry.get("fran-lite-clean")
+    installed = registry.import_weights(source, "fran-lite-clean", overwrite=True)
+    assert installed.framing == bundled.framing and installed.canvas_px == bundled.canvas_px
+    assert (installed.licence, installed.training_data) == ("not stated", "not stated")
+    assert bundled.commercial_use and not installed.commercial_use
+    card = registry.get("fran-lite-clean").card()
+    assert sha256_of(source) in card and installed.sha256 in card and "commercial use: no" in card
+    assert bundled.sha256 not in card and "Congress" not in card
+
+
+def test_the_same_weights_keep_licence_and_card_under_any_name(registry: Registry):
+    bundled = registry.get("fran-lite-clean")
+    for name in ("a-copy", "fran-lite-clean"):
+        copy = registry.import_weights(
+            bundled.weights_path, name, like="fran-lite-clean", dtype="float16", overwrite=True
+        )
+        assert copy.commercial_use and (copy.licence, copy.training_data) == (bundled.licence, bundled.training_data)
+        assert copy.card().startswith(bundled.card().rstrip()) and copy.card().count("As installed") == 1
+        assert copy.sha256 in copy.card()
+
+
+def test_a_card_of_other_weights_is_not_shown(registry: Registry, make_model):
+    """A model of the user's that hides a bundled one, without a card of its own."""
+    make_model("fran-lite", width=20)
+    assert registry.get("fran-lite").card() == ""
+
+
 def test_the_mean_of_two_models_lies_between_them_and_keeps_the_stricter_terms(registry: Registry, make_model):
     free = make_model("free", commercial_use=True, lines=1.0)
     bound = make_model("bound", commercial_use=False, lines=2.0, licence="CC-BY-4.0")
@@ -125,6 +155,7 @@ def test_the_mean_of_two_models_lies_between_them_and_keeps_the_stricter_terms(r
     assert float(delta.mean()) == pytest.approx(0.125, abs=2e-3) and float(delta.std()) < 1e-3
     assert mean.lines == 1.25 and not mean.commercial_use and mean.licence == "CC0-1.0; CC-BY-4.0"
     assert registry.verify("mean") == mean
+    assert all(one.sha256 in mean.card() for one in (mean, free, registry.get("bound")))
     assert code(registry.average, {"free": 1.0, "bound": 1.0}, "mean") == "name-taken"
 
 
@@ -138,6 +169,51 @@ def test_only_models_that_are_alike_are_averaged(registry: Registry, make_model)
     assert "mean" not in [one.name for one in registry.list()]
 
 
+def test_a_mean_put_over_a_model_gets_a_card_of_its_own(registry: Registry, make_model, tmp_path: Path):
+    old = make_model("mine")
+    (tmp_path / "user" / "mine.md").write_text(f"# mine: learnt from ann, sha256 {old.sha256}")
+    make_model("other")
+    make_model("third")
+    card = registry.average({"other": 1.0, "third": 1.0}, "mine", overwrite=True).card()
+    assert "learnt from ann" not in card and "1 other" in card and "1 third" in card
+
+
+def test_a_mean_is_for_the_ages_and_sizes_that_all_its_parts_know(registry: Registry, make_model):
+    make_model("young", age_range=(18.0, 60.0), max_canvas_px=512)
+    make_model("old", age_range=(40.0, 90.0), tile_px=256)
+    make_model("oldest", age_range=(70.0, 90.0))
+    mean = registry.average({"young": 1.0, "old": 1.0}, "mean")
+    assert mean.age_range == (40.0, 60.0) and (mean.tile_px, mean.max_canvas_px) == (256, 512)
+    assert code(registry.average, {"young": 1.0, "oldest": 1.0}, "none") == "unlike-models"
+
+
+def test_a_share_given_twice_is_refused_and_not_dropped(make_model, tmp_path: Path, monkeypatch, reage):
+    make_model("a")
+    make_model("b")
+    monkeypatch.setenv("REAGE_MODELS", str(tmp_path / "user"))
+    done = reage("models", "average", "a=.3", "b=.3", "a=.4", "--name", "mean")
+    assert done.code == 2 and "a is given twice" in done.err
+    assert not (tmp_path / "user" / "mean.json").exists()
+
+
+def test_verify_looks_at_every_model_before_it_fails(make_model, tmp_path: Path, monkeypatch, reage):
+    monkeypatch.setenv("REAGE_MODELS", str(tmp_path / "user"))
+    for name in ("a-bad", "b-good", "c-bad"):
+        path = make_model(name).weights_path
+        if name.endswith("bad"):
+            path.write_bytes(path.read_bytes()[:-1])
+    done = reage("models", "verify")
+    assert done.code == 5 and "broken-models" in done.err
+    assert "b-good: whole" in done.out and "fran-lite: whole" in done.out
+    assert all(
+        f"{name}.safetensors has SHA-256" in text for name in ("a-bad", "c-bad") for text in (done.out, done.err)
+    )
+    (tmp_path / "user" / "d.json").write_text("{")
+    assert "d.json" in reage("models", "verify").err, "a descriptor that cannot be read is broken too"
+    alone = reage("models", "verify", "a-bad", "b-good")
+    assert alone.code == 5 and "model.checksum" in alone.err and "b-good: whole" in alone.out
+
+
 def test_a_hub_model_copied_by_hand_is_recorded_and_compared(registry: Registry, tmp_path: Path, make_model):
     hub = {"repository": "a/b", "file": "best.pth", "revision": "main", "sha256": ""}
     make_model("far", folder=tmp_path / "bundled", width=2)
@@ -149,6 +225,7 @@ def test_a_hub_model_copied_by_hand_is_recorded_and_compared(registry: Registry,
     source = tmp_path / "best.pth"
     torch.save(to_tensors(formula_state_dict(2)), source)
     installed = registry.import_weights(source, "far")
+    assert installed.licence == "not stated", "that it is the file of the hub could not be told"
     assert installed.hub.sha256 == sha256_of(source) and registry.get("far").origin == "user"
     state = formula_state_dict(2)
     state["final_conv.bias"][0] += 1

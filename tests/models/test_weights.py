@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import tarfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
@@ -170,6 +172,23 @@ def test_half_keeps_values_to_half_precision_and_refuses_what_does_not_fit(tmp_p
         save_weights(state, tmp_path / "half.safetensors", dtype="float16", metadata={})
     assert (tmp_path / "half.safetensors").read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["full.safetensors", "half.safetensors"]
+
+
+def test_the_same_weights_make_the_same_file(tmp_path: Path):
+    state, header = formula_state_dict(1), {"name": "tiny", "reage": "0.1.0", "about": "a test", "width": "1"}
+    for index in range(12):
+        save_weights(state, tmp_path / f"{index}.safetensors", dtype="float32", metadata=header)
+    assert len({sha256_of(path) for path in tmp_path.iterdir()}) == 1
+    with safe_open(str(tmp_path / "0.safetensors"), framework="numpy") as file:
+        assert json.loads(file.metadata()["reage"]) == header
+
+
+def test_a_header_of_several_keys_is_read_as_well(tmp_path: Path):
+    state = formula_state_dict(1)
+    save_arrays(state, tmp_path / "old.safetensors", metadata={"reage": "0.1.0", "name": "old"})
+    assert all(
+        np.array_equal(value, state[key]) for key, value in read_checkpoint(tmp_path / "old.safetensors").items()
+    )
 
 
 def test_a_changed_file_fails_its_checksum(make_model):
