@@ -93,12 +93,15 @@ class BarReporter:
 
 
 @contextmanager
-def interruptible(clear_away: Callable[[], None] | None = None) -> Iterator[threading.Event]:
+def interruptible(
+    clear_away: Callable[[], None] | None = None, *, first: str = "the frames that are under way"
+) -> Iterator[threading.Event]:
     """Turn Ctrl-C and the farm's SIGTERM into an event; a second Ctrl-C ends at once.
 
     Args:
         clear_away: where it is given, the process ends within five seconds after SIGTERM even if the work cannot stop
             so soon; this is called before.
+        first: what is still done after the first signal, for the message.
 
     Yields:
         The event.
@@ -109,7 +112,7 @@ def interruptible(clear_away: Callable[[], None] | None = None) -> Iterator[thre
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        stderr_console().print("Stopping after the frames that are under way; press Ctrl-C again to end at once.")
+        stderr_console().print(f"Stopping after {first}; press Ctrl-C again to end at once.")
 
     signals = [signal.SIGINT, signal.SIGTERM]
     before = {number: signal.signal(number, ask) for number in signals}

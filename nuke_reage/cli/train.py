@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nuke_reage.cli.console import interruptible, make_progress, show_json, stderr_console
-from nuke_reage.core.errors import UsageError
+from nuke_reage.core.errors import CancelledError, UsageError
 
 if TYPE_CHECKING:
     from nuke_reage.training.validation import Score
@@ -25,7 +25,7 @@ __all__ = ["command"]
 @click.argument("data", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Checkpoints, logs, sheets and the model.")
 @click.option(
-    "--config", "config_path", default="lite", show_default=True, metavar="TOML", help="A file or a bundled name."
+    "--config", "config_path", default="default", show_default=True, metavar="TOML", help="A file or a bundled name."
 )
 @click.option(
     "--start",
@@ -67,23 +67,26 @@ def command(
     """Train a model on the data sets DATA (person/AGE.jpg), or go on with a run that was stopped.
 
     \b
-    reage train pairs/ people/ --config lite.toml -o runs/lite
+    reage train pairs/ people/ -o runs/mine
     reage train actor/ people/ --finetune fran-lite --config finetune --validate-on actor_03 -o runs/actor
-    reage models list        # the finished model lies in runs/lite; copy it into your models folder
+    torchrun --nproc-per-node 4 -- $(which reage) train pairs/ people/ -o runs/mine
+    reage models list        # the finished model lies in runs/mine; copy it into your models folder
 
-    Ctrl-C writes a checkpoint and the best model so far; the same command goes on exactly where it stopped.
+    Ctrl-C writes a checkpoint and the best model so far, and ends with status 130; the same command goes on exactly
+    where it stopped.
     """  # noqa: D301
     from nuke_reage.training.config import load_config
     from nuke_reage.training.loop import Reporter, train
+    from nuke_reage.training.start import start_descriptor
 
-    config = load_config(config_path)
+    config = load_config(config_path, start_descriptor(start) if start else None)
     if names := tuple(name.strip() for name in validate_on.split(",") if name.strip()):
         config = replace(config, data=replace(config.data, validation_people=names))
     if start_discriminator and not start:
         raise UsageError("no-start", "--start-discriminator goes with --start or --finetune.", "Add the model's name.")
     end = None if max_minutes is None else time.monotonic() + 60.0 * max_minutes
     console = stderr_console()
-    with interruptible() as stop, make_progress(console) as progress:
+    with interruptible(first="writing a checkpoint and the model") as stop, make_progress(console) as progress:
         bar = progress.add_task("train", total=config.optimiser.steps, note="")
 
         def step(number: int, steps: int, losses: Mapping[str, float]) -> None:
@@ -118,6 +121,9 @@ def command(
                 "model": report.model.as_posix(),
             }
         )
-        return
-    state = "finished" if report.finished else "stopped; the same command goes on"
-    click.echo(f"{report.model}: step {report.steps} ({state}), best at {report.best_step}: {report.best['ratio']:.3f}")
+    else:
+        state = "finished" if report.finished else "stopped; the same command goes on"
+        best = f"best at {report.best_step}: {report.best['ratio']:.3f}"
+        click.echo(f"{report.model}: step {report.steps} ({state}), {best}")
+    if stop.is_set() and not report.finished:
+        raise SystemExit(CancelledError.exit_code)

@@ -25,7 +25,7 @@ from nuke_reage.training.sampling import PairSampler
 
 __all__ = ["Batch", "FileBatches"]
 
-_CACHED_FILES = 20000
+_CACHED_BYTES = 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,9 @@ class FileBatches:
     def __init__(self, people: Sequence[Person], config: TrainConfig, rank: int = 0) -> None:
         self._sampler = PairSampler(people, config.data)
         self._config, self._rank = config, rank
-        self._read = lru_cache(_CACHED_FILES)(Path.read_bytes)
+        files = [path for person in people for _, path in person.pictures]
+        mean_bytes = sum(path.stat().st_size for path in files) / len(files)
+        self._read = lru_cache(int(_CACHED_BYTES / max(mean_bytes, 1.0)))(Path.read_bytes)
         self._weights = lru_cache(8)(face_weight)
 
     def batch(self, number: int) -> Batch:

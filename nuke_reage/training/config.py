@@ -15,6 +15,8 @@ else:
 
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.strict import from_dict, nearest
+from nuke_reage.models.descriptor import ModelDescriptor
+from nuke_reage.training.limits import require_possible
 
 __all__ = [
     "AugmentConfig",
@@ -29,7 +31,7 @@ __all__ = [
 ]
 
 _HINT = "See docs/training.md for every setting."
-_MULTIPLE = 16
+_OF_THE_START = ("width", "canvas_px", "max_canvas_px", "lines")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class DataConfig:
         crop_px: side of the squares that are trained on, cut out of the canvas, mostly of the face; at most the
             canvas's side, which takes it whole.
         folder_shares: how often each data set is drawn from, in the order given; empty = equally often.
-        validation_people: names kept for validation; empty = a share of each data set, chosen by name.
+        validation_people: names kept for validation, in all data sets; empty = a share of each, chosen by name.
         validation_share: that share.
         null_share: share of pairs of one age, for which nothing may change.
         ageing_share: share of the other pairs that go from young to old.
@@ -218,42 +220,15 @@ class TrainConfig:
     validation: ValidationConfig = field(default_factory=ValidationConfig)
 
     def __post_init__(self) -> None:
-        model, data, optimiser = self.model, self.data, self.optimiser
-        checks = (
-            (1 <= model.width <= 128, "model.width", model.width, "1 to 128"),
-            (_is_side(model.canvas_px), "model.canvas_px", model.canvas_px, "a multiple of 16, at least 64"),
-            (_is_side(data.crop_px), "data.crop_px", data.crop_px, "a multiple of 16, at least 64"),
-            (0 <= model.lines <= 3, "model.lines", model.lines, "0 to 3"),
-            (data.crop_px <= model.canvas_px, "data.crop_px", data.crop_px, "at most model.canvas_px"),
-            (0 <= data.null_share <= 1, "data.null_share", data.null_share, "0 to 1"),
-            (0 <= data.ageing_share <= 1, "data.ageing_share", data.ageing_share, "0 to 1"),
-            (0 <= data.validation_share < 1, "data.validation_share", data.validation_share, "0 to below 1"),
-            (data.on_device in {"auto", "always", "never"}, "data.on_device", data.on_device, "auto, always or never"),
-            (data.threads >= 1, "data.threads", data.threads, "at least 1"),
-            (
-                1 <= self.loss.discriminator_width <= 128,
-                "loss.discriminator_width",
-                self.loss.discriminator_width,
-                "1 to 128",
-            ),
-            (optimiser.steps >= 1, "optimiser.steps", optimiser.steps, "at least 1"),
-            (optimiser.batch_size >= 1, "optimiser.batch_size", optimiser.batch_size, "at least 1"),
-            (optimiser.accumulate >= 1, "optimiser.accumulate", optimiser.accumulate, "at least 1"),
-            (0 <= optimiser.ema_decay < 1, "optimiser.ema_decay", optimiser.ema_decay, "0 to below 1"),
-            (optimiser.method in {"adamw", "muon"}, "optimiser.method", optimiser.method, "adamw or muon"),
-            (optimiser.precision in {"bf16", "fp32"}, "optimiser.precision", optimiser.precision, "bf16 or fp32"),
-            (self.validation.every_steps >= 1, "validation.every_steps", self.validation.every_steps, "at least 1"),
-        )
-        for passed, name, value, expectation in checks:
-            if not passed:
-                raise UsageError("bad-setting", f"{name} must be {expectation}, not {value!r}.", _HINT)
+        require_possible(self)
 
 
-def load_config(path: str | os.PathLike[str]) -> TrainConfig:
+def load_config(path: str | os.PathLike[str], start: ModelDescriptor | None = None) -> TrainConfig:
     """Read a configuration; what it leaves out takes its default.
 
     Args:
         path: a TOML file, or the name of a bundled one (:func:`bundled_configs`).
+        start: the model to begin from; width, canvas and lines that the file leaves out are its.
 
     Raises:
         UsageError: no such file, no TOML, an unknown setting (the nearest is named) or an impossible value.
@@ -268,6 +243,8 @@ def load_config(path: str | os.PathLike[str]) -> TrainConfig:
         raise UsageError("no-config", reason, f"Bundled: {nearest(str(path), bundled)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("bad-config", f"{path} is not valid TOML: {error}.", _HINT) from None
+    if start is not None and isinstance(data.setdefault("model", {}), dict):
+        data["model"] = {name: getattr(start, name) for name in _OF_THE_START} | data["model"]
     return from_dict(TrainConfig, data, file.name)
 
 
@@ -279,7 +256,3 @@ def bundled_configs() -> dict[str, str]:
         for one in folder.iterdir()
         if one.name.endswith(".toml")
     }
-
-
-def _is_side(side_px: int) -> bool:
-    return side_px >= 64 and side_px % _MULTIPLE == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from nuke_reage.models.checksums import sha256_of
 from nuke_reage.models.descriptor import ModelDescriptor, save_descriptor
 from nuke_reage.models.torch_state import to_arrays
 from nuke_reage.models.weights import save_weights
-from nuke_reage.training.config import TrainConfig
+from nuke_reage.training.config import ModelConfig, TrainConfig
 
-__all__ = ["write_model"]
+__all__ = ["describe_model", "write_model"]
 
 _FAILINGS = (
     "It learnt on faces that look into the camera; profiles and hidden faces come out weak.",
@@ -27,9 +27,42 @@ _FAILINGS = (
 )
 
 
+def describe_model(
+    config: ModelConfig, ages_years: Iterable[int], data: str, begun: tuple[float, float] | None = None
+) -> ModelDescriptor:
+    """What a model will be called and how it is to be used, before there are weights.
+
+    Args:
+        config: of the network.
+        ages_years: of the pictures to learn from.
+        data: what they are, where the configuration does not say.
+        begun: years that the weights to begin from have seen.
+
+    Raises:
+        ModelError: ``bad-descriptor``, the configuration asks for what no model can have.
+    """
+    seen = [*map(float, ages_years), *(begun or ())]
+    return ModelDescriptor(
+        name=config.name,
+        title=config.title,
+        architecture="fran",
+        width=config.width,
+        canvas_px=config.canvas_px,
+        tile_px=max(512, config.canvas_px),
+        max_canvas_px=max(config.max_canvas_px, config.canvas_px),
+        age_range=(min(seen), max(seen)),
+        lines=config.lines,
+        licence=config.licence,
+        commercial_use=config.commercial_use,
+        training_data=config.training_data or data,
+        weights_file=f"{config.name}.safetensors",
+    )
+
+
 def write_model(
     path: Path,
     weights: Mapping[str, Tensor],
+    described: ModelDescriptor,
     config: TrainConfig,
     score: Mapping[str, float],
     facts: Mapping[str, object],
@@ -39,6 +72,7 @@ def write_model(
     Args:
         path: of the descriptor.
         weights: state dict of the network.
+        described: see :func:`describe_model`.
         config: that it was trained with.
         score: of the validation.
         facts: more lines for the card: data, people, command.
@@ -46,25 +80,10 @@ def write_model(
     Raises:
         ModelError: the files cannot be written.
     """
-    model = config.model
-    weights_path = path.with_name(f"{model.name}.safetensors")
-    header = {"reage": __version__, "name": model.name}
+    weights_path = path.with_name(described.weights_file)
+    header = {"reage": __version__, "name": described.name}
     save_weights(to_arrays(weights), weights_path, dtype="float16", metadata=header)
-    descriptor = ModelDescriptor(
-        name=model.name,
-        title=model.title,
-        architecture="fran",
-        width=model.width,
-        canvas_px=model.canvas_px,
-        tile_px=max(512, model.canvas_px),
-        max_canvas_px=max(model.max_canvas_px, model.canvas_px),
-        lines=model.lines,
-        licence=model.licence,
-        commercial_use=model.commercial_use,
-        training_data=model.training_data or str(facts.get("data", "")),
-        weights_file=weights_path.name,
-        sha256=sha256_of(weights_path),
-    )
+    descriptor = replace(described, sha256=sha256_of(weights_path))
     save_descriptor(descriptor, path)
     parameters = sum(value.numel() for key, value in weights.items() if not key.endswith(".filt"))
     write_text_atomic(path.with_suffix(".md"), _card(descriptor, parameters, config, score, facts))
@@ -82,7 +101,8 @@ def _card(
         f"# {descriptor.name}: {descriptor.title}",
         "",
         f"FRAN U-Net of width {descriptor.width}, {parameters / 1e6:.1f} M parameters, fp16, "
-        f"canvas {descriptor.canvas_px} × {descriptor.canvas_px}, framing {dict(descriptor.framing)}.",
+        f"canvas {descriptor.canvas_px} × {descriptor.canvas_px}, framing {dict(descriptor.framing)}, "
+        f"pictures of {descriptor.age_range[0]:g} to {descriptor.age_range[1]:g} years.",
         "",
         f"- licence: {descriptor.licence}",
         f"- commercial use: {'yes' if descriptor.commercial_use else 'no'}",

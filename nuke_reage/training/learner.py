@@ -11,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from nuke_reage.core.errors import ModelError
 from nuke_reage.models.fran import FranNet, he_init
 from nuke_reage.training.batches import Batch
 from nuke_reage.training.config import OptimiserConfig, TrainConfig
@@ -86,7 +87,7 @@ class Learner:
         config: of the run.
         fabric: device, precision, processes.
         start: weights to begin from; None = He initialisation.
-        judge: discriminator to go on with; None = a new one.
+        discriminator: discriminator to go on with; None = a new one.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Learner:
         config: TrainConfig,
         fabric: Fabric,
         start: dict[str, Tensor] | None = None,
-        judge: nn.Module | None = None,
+        discriminator: nn.Module | None = None,
     ) -> None:
         self.config, self._fabric = config, fabric
         optimiser = config.optimiser
@@ -105,13 +106,16 @@ class Learner:
         else:
             net.load_state_dict(start)
         self._net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        judge = AgeDiscriminator(config.loss.discriminator_width) if judge is None else judge
-        self._judge: nn.Module = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        discriminator = AgeDiscriminator(config.loss.discriminator_width) if discriminator is None else discriminator
+        self._discriminator: nn.Module = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net, self.optimiser = fabric.setup(self._net, _optimiser_of(self._net, optimiser))
-        self.judge, self.judge_optimiser = fabric.setup(
-            self._judge,
+        self.discriminator, self.discriminator_optimiser = fabric.setup(
+            self._discriminator,
             torch.optim.AdamW(
-                self._judge.parameters(), optimiser.discriminator_learning_rate, betas=(0.5, 0.99), weight_decay=0.0
+                self._discriminator.parameters(),
+                optimiser.discriminator_learning_rate,
+                betas=(0.5, 0.99),
+                weight_decay=0.0,
             ),
         )
         self.ema = Ema(self._net, optimiser.ema_decay)
@@ -124,7 +128,10 @@ class Learner:
             batches: on the learner's device.
 
         Returns:
-            The losses by name, means over the batches.
+            The losses by name, means over the batches, and the norm of the gradient before it was clipped.
+
+        Raises:
+            ModelError: ``diverged``, one of them is no longer a number.
         """
         config = self.config.loss
         adversarial = config.adversarial > 0 and number >= config.adversarial_from_step
@@ -135,30 +142,36 @@ class Learner:
         self.optimiser.zero_grad(set_to_none=True)
         outputs = []
         for batch in batches:
-            with frozen(self._judge):
+            with frozen(self._discriminator):
                 output = self._forward(batch)
                 terms = losses_of(output, batch, config.change_weight)
                 loss = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
                 if adversarial:
-                    terms["adversarial"] = generator_gan_loss(self._frozen_judge, output, batch.target_years)
+                    terms["adversarial"] = generator_gan_loss(self._frozen_discriminator, output, batch.target_years)
                     loss = loss + config.adversarial * terms["adversarial"]
                 self._fabric.backward(loss / len(batches))
             outputs.append(output.detach())
             for name, term in terms.items():
                 logged[name] = logged.get(name, 0.0) + term.detach() / len(batches)
-        self._fabric.clip_gradients(self._net, self.optimiser, max_norm=self.config.optimiser.clip_norm)
+        logged["gradient_norm"] = self._clip(self._net, self.optimiser)
         self.optimiser.step()
         self.ema.update(self._net)
         if adversarial:
-            logged["discriminator"] = self._judge_step(batches, outputs)
+            logged["discriminator"] = self._discriminator_step(batches, outputs)
         # One look at the device for all of them: each would wait for it.
         numbers = torch.stack(list(logged.values())).tolist()
+        if not all(map(math.isfinite, numbers)):
+            raise ModelError(
+                "diverged",
+                f"The network diverged in step {number + 1}: its losses or gradients are no longer numbers.",
+                "Begin again with a lower optimiser.learning_rate; best.ckpt and the checkpoint before hold.",
+            )
         return dict(zip(logged, numbers, strict=True)) | {"learning_rate": rate}
 
     @property
-    def judge_network(self) -> nn.Module:
+    def discriminator_network(self) -> nn.Module:
         """The discriminator as it is now."""
-        return self._judge
+        return self._discriminator
 
     def averaged(self) -> FranNet:
         """The network with averaged weights, which is the one to use."""
@@ -170,9 +183,9 @@ class Learner:
         """All that the next step depends on."""
         return {
             "net": self._net.state_dict(),
-            "judge": self._judge.state_dict(),
+            "discriminator": self._discriminator.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "judge_optimiser": self.judge_optimiser.state_dict(),
+            "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "ema": self.ema.values,
             "ema_updates": self.ema.updates,
         }
@@ -180,9 +193,9 @@ class Learner:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         self._net.load_state_dict(state["net"])
-        self._judge.load_state_dict(state["judge"])
+        self._discriminator.load_state_dict(state["discriminator"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.judge_optimiser.load_state_dict(state["judge_optimiser"])
+        self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
         self.ema.values = {key: value.to(self._fabric.device) for key, value in state["ema"].items()}
         self.ema.updates = int(state["ema_updates"])
 
@@ -191,21 +204,28 @@ class Learner:
         delta: Tensor = self.net(given.to(memory_format=torch.channels_last))
         return batch.source + delta.float()
 
-    def _frozen_judge(self, rgb: Tensor, years: Tensor) -> Tensor:
+    def _frozen_discriminator(self, rgb: Tensor, years: Tensor) -> Tensor:
         if self._fabric.world_size == 1:
-            return cast(Tensor, self.judge(rgb, years))
+            return cast(Tensor, self.discriminator(rgb, years))
         # The network itself, not what spreads it over processes: that would wait for its gradients.
         with self._fabric.autocast():
-            return cast(Tensor, self._judge(rgb, years))
+            return cast(Tensor, self._discriminator(rgb, years))
 
-    def _judge_step(self, batches: list[Batch], outputs: list[Tensor]) -> Tensor:
-        self.judge_optimiser.zero_grad(set_to_none=True)
+    def _clip(self, net: nn.Module, optimiser: torch.optim.Optimizer) -> Tensor:
+        """Shorten the gradient; its norm before."""
+        norm = self._fabric.clip_gradients(
+            net, optimiser, max_norm=self.config.optimiser.clip_norm, error_if_nonfinite=False
+        )
+        return cast(Tensor, norm)
+
+    def _discriminator_step(self, batches: list[Batch], outputs: list[Tensor]) -> Tensor:
+        self.discriminator_optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._fabric.device)
         for batch, output in zip(batches, outputs, strict=True):
             wrong = torch.roll(batch.target_years, 1)
-            loss = discriminator_loss(self.judge, batch.target, output, batch.target_years, wrong)
+            loss = discriminator_loss(self.discriminator, batch.target, output, batch.target_years, wrong)
             self._fabric.backward(loss / len(batches))
             total = total + loss.detach() / len(batches)
-        self._fabric.clip_gradients(self._judge, self.judge_optimiser, max_norm=self.config.optimiser.clip_norm)
-        self.judge_optimiser.step()
+        self._clip(self._discriminator, self.discriminator_optimiser)
+        self.discriminator_optimiser.step()
         return total

@@ -20,12 +20,12 @@ from nuke_reage.training.boards import Board, open_boards
 from nuke_reage.training.check import check_people, require_sound
 from nuke_reage.training.config import TrainConfig
 from nuke_reage.training.device_batches import DeviceBatches, fits
-from nuke_reage.training.export import write_model
+from nuke_reage.training.export import describe_model, write_model
 from nuke_reage.training.layout import Person, list_people
 from nuke_reage.training.learner import Learner
-from nuke_reage.training.sampling import Pair, split_people, validation_pairs
-from nuke_reage.training.start import read_start, save_judge
-from nuke_reage.training.state import CsvLog, config_digest, read_checkpoint_file, write_checkpoint_file
+from nuke_reage.training.sampling import Pair, require_shares, split_people, validation_pairs
+from nuke_reage.training.start import discriminator_path, read_start, save_discriminator
+from nuke_reage.training.state import CsvLog, fingerprint_of, read_checkpoint_file, write_checkpoint_file
 from nuke_reage.training.validation import Score, validate, write_sheet
 
 __all__ = ["Reporter", "TrainReport", "train"]
@@ -38,6 +38,7 @@ _TRAIN_COLUMNS = (
     "lines",
     "adversarial",
     "discriminator",
+    "gradient_norm",
     "learning_rate",
     "seconds",
 )
@@ -113,45 +114,53 @@ def train(
         UsageError: something is wrong with the data (all of it is listed), the folder holds another run, or a package
             that was asked for is not installed.
         DeviceError: no such device.
-        ModelError: the weights to start from do not fit.
+        ModelError: the weights to start from do not fit, no model can be as the configuration says, a checkpoint is
+            damaged, or the network diverged.
     """
     reporter = reporter or Reporter()
     folder = Path(out)
     folders = [Path(one) for one in data]
     if len({one.name for one in folders}) != len(folders):
         raise UsageError("same-names", "Two data folders have the same name.", "Rename one, for the logs tell by name.")
+    # What costs nothing to refuse comes first, then the weights, then the pictures.
+    require_shares(config.data, len(folders))
     people = list_people(folders)
-    require_sound(check_people(people, folders))
-    learners, kept = split_people(people, config.data)
-    pairs = validation_pairs(kept, config.validation.pairs_per_person, config.validation.max_people)
+    training_people, kept = split_people(people, config.data)
     begun = None if start is None else read_start(start, config, start_discriminator)
+    data_names = ", ".join(one.name for one in folders)
+    ages = [age for person in training_people for age in person.ages]
+    described = describe_model(config.model, ages, data_names, begun.age_range if begun else None)
+    require_sound(check_people(people, folders))
+    pairs = validation_pairs(kept, config.validation.pairs_per_person, config.validation.max_people)
     fabric = _fabric(device, config)
-    learner = Learner(config, fabric, begun.generator if begun else None, begun.judge if begun else None)
+    learner = Learner(config, fabric, begun.generator if begun else None, begun.discriminator if begun else None)
+    batches = _batches(training_people, config, fabric)
+    weights = (begun.sha256, begun.discriminator_sha256) if begun else ()
+    fingerprint = fingerprint_of(config, people, weights, fabric.world_size, type(batches).__name__)
     boards = open_boards(folder, config, wandb_project) if fabric.is_global_zero else []
-    digest = config_digest(config, [one.identity for one in people])
-    run = _Run(folder, config, learner, fabric, pairs, boards, digest)
-    if overwrite and fabric.is_global_zero:
-        for name in (_CHECKPOINT, _BEST):
-            (folder / name).unlink(missing_ok=True)
+    run = _Run(folder, config, learner, fabric, pairs, boards, fingerprint)
+    if overwrite:
+        run.forget()
     run.resume()
-    batches = _batches(learners, config, fabric)
     run.go(batches.batches(run.done * config.optimiser.accumulate), reporter)
-    model = folder / f"{config.model.name}.json"
+    model = folder / f"{described.name}.json"
     if fabric.is_global_zero:
-        files = " and ".join(name for name in (begun.name, begun.judge_name) if name) if begun else ""
+        files = " and ".join(name for name in (begun.name, begun.discriminator_name) if name) if begun else ""
         began = f"{files} (whoever that learnt from counts as seen)" if files else "nothing"
         facts = {
-            "people learnt from": len(learners),
+            "people learnt from": len(training_people),
             "people kept for validation": ", ".join(one.identity for one in kept),
-            "data": ", ".join(one.name for one in folders),
+            "data": data_names,
             "started from": began,
             "steps": run.done,
             "best step": run.best_step,
             "command": command,
         }
-        write_model(model, run.best_weights(), config, run.best, facts)
-        if config.loss.adversarial > 0:
-            save_judge(learner.judge_network, model)
+        write_model(model, run.best_weights(), described, config, run.best, facts)
+        if config.loss.adversarial > 0 and run.done > config.loss.adversarial_from_step:
+            save_discriminator(learner.discriminator_network, model)
+        else:
+            discriminator_path(model).unlink(missing_ok=True)
     return TrainReport(run.done, run.done >= config.optimiser.steps, run.best_step, run.best, model)
 
 
@@ -166,29 +175,39 @@ class _Run:
         fabric: Fabric,
         pairs: list[Pair],
         boards: list[Board],
-        digest: str,
+        fingerprint: dict[str, str],
     ) -> None:
         self._folder, self._config, self._learner, self._fabric = folder, config, learner, fabric
-        self._pairs, self._boards, self._digest = pairs, boards, digest
+        self._pairs, self._boards, self._fingerprint = pairs, boards, fingerprint
         self.done, self.best_step = 0, 0
         self.best: dict[str, float] = {}
         self._started, self._seconds_before = time.monotonic(), 0.0
 
+    def forget(self) -> None:
+        """Remove the checkpoints of a run before."""
+        if self._fabric.is_global_zero:
+            for name in (_CHECKPOINT, _BEST):
+                (self._folder / name).unlink(missing_ok=True)
+        # Nobody looks for a checkpoint before it is gone.
+        self._fabric.barrier()
+
     def resume(self) -> None:
-        """Take up the last checkpoint, if there is one."""
-        path = self._folder / _CHECKPOINT
-        if path.exists():
-            state = read_checkpoint_file(path, self._digest)
+        """Take up the last checkpoint and the best weights, as far as there are any."""
+        last, best = self._folder / _CHECKPOINT, self._folder / _BEST
+        if last.exists():
+            state = read_checkpoint_file(last, self._fingerprint)
             self._learner.load(state)
-            self.done, self.best_step = int(state["step"]), int(state["best_step"])
-            self.best, self._seconds_before = dict(state["best"]), float(state["seconds"])
+            self.done, self._seconds_before = int(state["step"]), float(state["seconds"])
+        if best.exists():
+            kept = read_checkpoint_file(best, self._fingerprint)
+            self.best, self.best_step = dict(kept["score"]), int(kept["step"])
         # Everybody has read the checkpoint before anybody can write the next.
         self._fabric.barrier()
         if not self._fabric.is_global_zero:
             return
         names = tuple(f"ratio:{name}" for name in dict.fromkeys(pair.person.folder.name for pair in self._pairs))
         self._log = CsvLog(self._folder / "train.csv", _TRAIN_COLUMNS, self.done)
-        self._scores = CsvLog(self._folder / "validation.csv", _SCORE_COLUMNS + names, self.done)
+        self._scores = CsvLog(self._folder / "validation.csv", _SCORE_COLUMNS + names, self.done if self.best else -1)
 
     def go(self, batches: Iterator[Batch], reporter: Reporter) -> None:
         """Learn until all steps are done or somebody wants it to stop."""
@@ -215,7 +234,7 @@ class _Run:
 
     def best_weights(self) -> dict[str, Tensor]:
         """The averaged weights of the best validation."""
-        return dict(torch.load(self._folder / _BEST, map_location="cpu", weights_only=True))
+        return dict(read_checkpoint_file(self._folder / _BEST, self._fingerprint)["state_dict"])
 
     def _validate(self, reporter: Reporter) -> None:
         if not self._fabric.is_global_zero:
@@ -232,14 +251,14 @@ class _Run:
         if not self.best or score.ratio < self.best["ratio"]:
             self.best, self.best_step = row, self.done
             weights = {key: value.detach().cpu() for key, value in net.state_dict().items()}
-            write_checkpoint_file(self._folder / _BEST, weights)
+            facts = {"fingerprint": self._fingerprint, "step": self.done, "score": row}
+            write_checkpoint_file(self._folder / _BEST, {"state_dict": weights, **facts})
         reporter.scored(self.done, score)
 
     def _save(self) -> None:
         if self._fabric.is_global_zero:
-            facts = {"digest": self._digest, "step": self.done, "best_step": self.best_step, "best": self.best}
-            state = {**self._learner.state(), **facts, "seconds": self._seconds()}
-            write_checkpoint_file(self._folder / _CHECKPOINT, state)
+            facts = {"fingerprint": self._fingerprint, "step": self.done, "seconds": self._seconds()}
+            write_checkpoint_file(self._folder / _CHECKPOINT, {**self._learner.state(), **facts})
         self._fabric.barrier()
 
     def _agreed(self, stop: bool) -> bool:

@@ -129,7 +129,7 @@ def discriminator_loss(
     """Real with the right age is 1, fake is 0, real with a wrong age is 0.
 
     Args:
-        discriminator: the judge.
+        discriminator: says what is a photograph.
         real: (N, 3, H, W) target pictures.
         fake: (N, 3, H, W) output, detached.
         real_years: (N,) of the target pictures.

@@ -15,7 +15,7 @@ from nuke_reage.core.errors import UsageError
 from nuke_reage.training.config import DataConfig
 from nuke_reage.training.layout import Person
 
-__all__ = ["Pair", "PairSampler", "split_people", "validation_pairs"]
+__all__ = ["Pair", "PairSampler", "require_shares", "split_people", "validation_pairs"]
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,22 @@ def split_people(people: Sequence[Person], config: DataConfig) -> tuple[list[Per
             raise UsageError(
                 "unknown-person", f"No data set has {', '.join(unknown)}.", "Correct data.validation_people."
             )
-        kept = [one for one in people if one.name in config.validation_people]
-        named_folders = {one.folder for one in kept}
-        rest = [one for one in people if one.name not in config.validation_people]
-    else:
-        kept, named_folders, rest = [], set(), list(people)
+    names = set(config.validation_people)
+    named_folders = {one.folder for one in people if one.name in names}
     # Data sets of which nobody is named give a share, chosen by a hash of the name: adding people moves nobody.
-    chosen = [one for one in rest if one.folder not in named_folders and _by_hash(one) < config.validation_share]
-    if not kept and not chosen and config.validation_share > 0:
-        chosen = [min(rest, key=_by_hash)]
-    kept += chosen
-    training = [one for one in rest if one not in chosen]
-    if not training or not kept:
+    names |= {one.name for one in people if one.folder not in named_folders and _by_hash(one) < config.validation_share}
+    if not names and config.validation_share > 0:
+        names.add(min(people, key=_by_hash).name)
+    if not names:
+        raise UsageError(
+            "nobody-kept",
+            "Nobody is kept for validation.",
+            "Name somebody with --validate-on, or set data.validation_share.",
+        )
+    # A name is one person, in whichever data sets it stands.
+    kept = [one for one in people if one.name in names]
+    training = [one for one in people if one.name not in names]
+    if not training:
         raise UsageError(
             "too-few-people", f"{len(people)} people are too few to keep some for validation.", "Give more people."
         )
@@ -82,6 +86,21 @@ def validation_pairs(people: Sequence[Person], per_person: int, max_people: int)
     return pairs
 
 
+def require_shares(config: DataConfig, folders: int) -> None:
+    """Refuse a configuration that shares out another number of data sets.
+
+    Raises:
+        UsageError: ``bad-setting``.
+    """
+    shares = config.folder_shares
+    if shares and (len(shares) != folders or min(shares) < 0 or sum(shares) == 0):
+        raise UsageError(
+            "bad-setting",
+            f"data.folder_shares has {len(shares)} numbers for {folders} data sets.",
+            "Give one share, at least 0, for each folder, or leave it out.",
+        )
+
+
 class PairSampler:
     """Draws pairs.
 
@@ -97,14 +116,9 @@ class PairSampler:
         folders: dict[Path, list[Person]] = {}
         for person in people:
             folders.setdefault(person.folder, []).append(person)
-        shares = np.array(config.folder_shares or (1.0,) * len(folders), np.float64)
-        if len(shares) != len(folders) or (shares < 0).any() or shares.sum() == 0:
-            raise UsageError(
-                "bad-setting",
-                f"data.folder_shares has {len(shares)} numbers for {len(folders)} data sets.",
-                "Give one share, at least 0, for each folder, or leave it out.",
-            )
         self._folders = list(folders.values())
+        require_shares(config, len(folders))
+        shares = np.array(config.folder_shares or (1.0,) * len(folders), np.float64)
         self._shares = np.cumsum(shares / shares.sum())
         self._config = config
 

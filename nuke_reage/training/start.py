@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -13,13 +13,24 @@ from torch import Tensor, nn
 
 from nuke_reage.core.errors import ModelError
 from nuke_reage.models.architectures import architecture
+from nuke_reage.models.checksums import sha256_of
+from nuke_reage.models.descriptor import ModelDescriptor
 from nuke_reage.models.registry import Registry
 from nuke_reage.models.torch_state import to_arrays, to_tensors
-from nuke_reage.models.weights import check_layout, read_checkpoint, save_weights
+from nuke_reage.models.weights import check_layout, load_weights, read_checkpoint, save_weights
 from nuke_reage.training.config import TrainConfig
 from nuke_reage.training.losses import AgeDiscriminator
 
-__all__ = ["PublishedDiscriminator", "Start", "discriminator_beside", "read_discriminator", "read_start", "save_judge"]
+__all__ = [
+    "PublishedDiscriminator",
+    "Start",
+    "discriminator_beside",
+    "discriminator_path",
+    "read_discriminator",
+    "read_start",
+    "save_discriminator",
+    "start_descriptor",
+]
 
 _SUFFIX = ".discriminator"
 
@@ -68,14 +79,20 @@ class Start:
     Attributes:
         name: of the generator's file.
         generator: its weights, float32.
-        judge: the discriminator; None = it begins from nothing.
-        judge_name: of its file; empty without one.
+        sha256: of that file.
+        discriminator: None = it begins from nothing.
+        discriminator_name: of its file; empty without one.
+        discriminator_sha256: of that file; empty without one.
+        age_range: years that the generator has seen, where its descriptor tells.
     """
 
     name: str
     generator: dict[str, Tensor]
-    judge: nn.Module | None = None
-    judge_name: str = ""
+    sha256: str
+    discriminator: nn.Module | None = None
+    discriminator_name: str = ""
+    discriminator_sha256: str = ""
+    age_range: tuple[float, float] | None = None
 
 
 def read_start(
@@ -90,11 +107,17 @@ def read_start(
             configuration has an adversarial loss.
 
     Raises:
-        ModelError: ``other-width``, ``wrong-discriminator``, or a file is missing, damaged, unsafe or no such network.
+        ModelError: ``other-width``, ``wrong-discriminator``, or a file is missing, damaged, not what its descriptor
+            says, unsafe or no such network.
     """
-    path = _weights_of(Path(model))
-    state = read_checkpoint(path)
     family = architecture("fran")
+    descriptor = start_descriptor(model)
+    if descriptor is None:
+        path = Path(model)
+        state = read_checkpoint(path)
+    else:
+        path = descriptor.require_weights()
+        state = load_weights(descriptor, family)
     width = check_layout(state, family, None, path)
     if width != config.model.width:
         raise ModelError(
@@ -104,8 +127,31 @@ def read_start(
         )
     beside = discriminator_beside(path) if config.loss.adversarial > 0 else None
     chosen = Path(discriminator) if discriminator is not None else beside
-    judge = None if chosen is None else read_discriminator(chosen)
-    return Start(path.name, to_tensors(state), judge, "" if chosen is None else chosen.name)
+    start = Start(
+        path.name, to_tensors(state), sha256_of(path), age_range=None if descriptor is None else descriptor.age_range
+    )
+    if chosen is None:
+        return start
+    return replace(
+        start,
+        discriminator=read_discriminator(chosen),
+        discriminator_name=chosen.name,
+        discriminator_sha256=sha256_of(chosen),
+    )
+
+
+def start_descriptor(model: str | os.PathLike[str]) -> ModelDescriptor | None:
+    """What is known of the weights to begin from: None for a file without a descriptor.
+
+    Raises:
+        ModelError: there is no such model, or its descriptor is damaged.
+    """
+    try:
+        return Registry.from_environment().get(os.fspath(model))
+    except ModelError as error:
+        if error.slug != "no-descriptor":
+            raise
+        return None
 
 
 def discriminator_beside(weights: Path) -> Path | None:
@@ -139,26 +185,25 @@ def read_discriminator(path: Path) -> nn.Module:
     )
 
 
-def save_judge(judge: nn.Module, model: Path) -> Path:
+def save_discriminator(discriminator: nn.Module, model: Path) -> Path:
     """Write the discriminator beside a model, where :func:`read_start` finds it.
 
     Args:
-        judge: the discriminator.
+        discriminator: as it is now.
         model: descriptor or weights file.
 
     Raises:
         ModelError: it cannot be written.
     """
-    path = model.with_name(f"{model.stem}{_SUFFIX}.safetensors")
-    save_weights(to_arrays(_parameters(judge)), path, dtype="float32", metadata={"kind": "discriminator"})
+    path = discriminator_path(model)
+    save_weights(to_arrays(_parameters(discriminator)), path, dtype="float32", metadata={"kind": "discriminator"})
     return path
+
+
+def discriminator_path(model: Path) -> Path:
+    """Where :func:`save_discriminator` writes."""
+    return model.with_name(f"{model.stem}{_SUFFIX}.safetensors")
 
 
 def _parameters(net: nn.Module) -> Mapping[str, Tensor]:
     return {key: value for key, value in net.state_dict().items() if value.is_floating_point()}
-
-
-def _weights_of(model: Path) -> Path:
-    if model.suffix and model.suffix != ".json":
-        return model
-    return Registry.from_environment().get(str(model)).require_weights()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from nuke_reage.core.errors import ModelError, UsageError
 from nuke_reage.core.strict import canonical_json
 from nuke_reage.media.atomic import atomic_path
 from nuke_reage.training.config import TrainConfig
+from nuke_reage.training.layout import Person
 
-__all__ = ["CsvLog", "Ema", "config_digest", "read_checkpoint_file", "write_checkpoint_file"]
+__all__ = ["CsvLog", "Ema", "fingerprint_of", "read_checkpoint_file", "write_checkpoint_file"]
 
 
 class Ema:
@@ -43,10 +44,44 @@ class Ema:
             self.values[key].lerp_(value.detach().to(self.values[key].dtype), 1.0 - decay)
 
 
-def config_digest(config: TrainConfig, people: Any) -> str:
-    """A fingerprint of what must stay the same for a run to be continued; only its length may change."""
-    same = replace(config, optimiser=replace(config.optimiser, steps=1))
-    return hashlib.sha256((canonical_json(same) + repr(people)).encode()).hexdigest()
+def fingerprint_of(
+    config: TrainConfig, people: Sequence[Person], begun: Sequence[str], processes: int, pictures_come_from: str
+) -> dict[str, str]:
+    """What must stay the same for a run to be continued, by the name that a message gives it.
+
+    Its length may change, and what no step depends on: names, licence, lines, threads, logs.
+
+    Args:
+        config: of the run.
+        people: all of them.
+        begun: SHA-256 of the weights that it begins from.
+        processes: that learn together.
+        pictures_come_from: how batches are made, which decides the chance in them.
+    """
+    default = TrainConfig()
+    model = replace(default.model, width=config.model.width, canvas_px=config.model.canvas_px)
+    same = replace(
+        config,
+        model=model,
+        data=replace(config.data, threads=default.data.threads, on_device=default.data.on_device),
+        optimiser=replace(config.optimiser, steps=default.optimiser.steps),
+        validation=replace(
+            config.validation,
+            checkpoint_every_steps=default.validation.checkpoint_every_steps,
+            tensorboard=default.validation.tensorboard,
+        ),
+    )
+    pictures = hashlib.sha256()
+    for person in people:
+        for age, path in person.pictures:
+            pictures.update(f"{person.identity} {age} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return {
+        "settings": hashlib.sha256(canonical_json(same).encode()).hexdigest(),
+        "pictures": pictures.hexdigest(),
+        "weights to begin from": " ".join(begun),
+        "number of processes": str(processes),
+        "data.on_device": pictures_come_from,
+    }
 
 
 def write_checkpoint_file(path: Path, state: Mapping[str, Any]) -> None:
@@ -59,25 +94,26 @@ def write_checkpoint_file(path: Path, state: Mapping[str, Any]) -> None:
         torch.save(dict(state), temporary)
 
 
-def read_checkpoint_file(path: Path, digest: str) -> dict[str, Any]:
+def read_checkpoint_file(path: Path, fingerprint: Mapping[str, str]) -> dict[str, Any]:
     """Read a checkpoint of the same run; nothing that it holds is executed.
 
     Raises:
         ModelError: it is damaged.
-        UsageError: it belongs to other settings or other data.
+        UsageError: it belongs to another run; the message says what differs.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        found = str(state["digest"])
+        found = dict(state["fingerprint"])
     except Exception as error:
         # A damaged file can fail anywhere in the reader, with any exception.
         raise ModelError(
             "bad-checkpoint", f"{path} cannot be read ({type(error).__name__}).", "Remove it to begin again."
         ) from None
-    if found != digest:
+    other = [name for name, value in fingerprint.items() if found.get(name) != value]
+    if other:
         raise UsageError(
             "other-run",
-            f"{path} belongs to a run with other settings or other data.",
+            f"{path} belongs to another run; what differs: {', '.join(other)}.",
             "Give another output folder, or --overwrite to begin again.",
         )
     return dict(state)
@@ -89,7 +125,7 @@ class CsvLog:
     Args:
         path: the file.
         columns: names; the first is the step.
-        last_step: rows after this step are dropped.
+        last_step: rows after this step are dropped; -1 = all.
     """
 
     def __init__(self, path: Path, columns: tuple[str, ...], last_step: int) -> None:
@@ -107,7 +143,7 @@ class CsvLog:
         """Append a row."""
         with self._path.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, self._columns, restval="")
-            writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
+            writer.writerow({key: value if isinstance(value, int) else f"{value:.6g}" for key, value in row.items()})
 
     def _rows(self) -> list[dict[str, str]]:
         if not self._path.exists():

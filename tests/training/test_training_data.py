@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nuke_reage.cli.main import main
 from nuke_reage.core.errors import UsageError
+from nuke_reage.models.registry import Registry
 from nuke_reage.training.augment import Change, augment_pair, draw_change, face_weight, to_canvas
 from nuke_reage.training.augment_torch import augment_batch
 from nuke_reage.training.batches import FileBatches
@@ -28,6 +29,7 @@ from nuke_reage.training.losses import (
     weighted_l1,
 )
 from nuke_reage.training.sampling import PairSampler, split_people, validation_pairs
+from nuke_reage.training.state import CsvLog
 
 STRONG = AugmentConfig(jpeg_share=0.0)
 
@@ -122,6 +124,11 @@ def test_the_command_trains_and_says_where_the_model_is(people, tmp_path, capsys
         ("[model]\nwidth = 0\n", "usage.bad-setting", "model.width"),
         ("[data]\ncrop_px = 100\n", "usage.bad-setting", "crop_px"),
         ("[optimiser]\nprecision = 'int8'\n", "usage.bad-setting", "precision"),
+        ("[optimiser]\nclip_norm = 0\n", "usage.bad-setting", "optimiser.clip_norm"),
+        ("[optimiser]\nlearning_rate = nan\n", "usage.bad-setting", "optimiser.learning_rate"),
+        ("[augment]\ngrain = -0.1\n", "usage.bad-setting", "augment.grain must be at least 0"),
+        ("[validation]\ncheckpoint_every_steps = 0\n", "usage.bad-setting", "checkpoint_every_steps"),
+        ("[model]\nmax_canvas_px = 1000\n", "usage.bad-setting", "max_canvas_px must be a multiple of 16"),
         ("[model\n", "usage.bad-config", "TOML"),
     ],
 )
@@ -134,9 +141,10 @@ def test_a_wrong_configuration_is_named(tmp_path, text, code, named):
 
 
 def test_every_bundled_configuration_loads_by_name():
-    assert "lite" in bundled_configs()
-    for name in bundled_configs():
-        assert load_config(name).model.name.startswith("fran")
+    names = {name: load_config(name).model.name for name in bundled_configs()}
+    assert names == {
+        "default": "my-model", "finetune": "fran-lite-actor", "lite": "fran-lite", "lite-clean": "fran-lite-clean",
+    }  # fmt: skip
 
 
 def test_people_are_parted_not_pictures(people):
@@ -148,6 +156,36 @@ def test_people_are_parted_not_pictures(people):
     assert {one.name for one in fewer} <= {one.name for one in learn}, "leaving one out moves nobody else"
     with pytest.raises(UsageError, match="nobody"):
         split_people(everybody, DataConfig(validation_people=("nobody",)))
+    with pytest.raises(UsageError, match="Nobody is kept"):
+        split_people(everybody, DataConfig(validation_share=0.0))
+
+
+@pytest.mark.parametrize("config", [{"validation_people": ("person_01",)}, {"validation_share": 0.01}])
+def test_whoever_is_kept_is_kept_in_all_data_sets(make_people, tmp_path, config):
+    folders = [make_people(tmp_path / "small", range(3)), make_people(tmp_path / "large", range(1, 6))]
+    learn, keep = split_people(list_people(folders), DataConfig(**config))
+    assert keep and learn and not {one.name for one in learn} & {one.name for one in keep}
+
+
+def test_the_configuration_for_pictures_of_ones_own_names_nobody_and_suits_any_number_of_data_sets():
+    data = load_config("default").data
+    assert (data.validation_people, data.folder_shares) == ((), ())
+
+
+def test_what_a_configuration_leaves_out_is_that_of_the_model_to_begin_from(tmp_path):
+    start = Registry.from_environment().get("fran-lite")
+    model = load_config("finetune", start).model
+    assert (model.width, model.canvas_px, model.max_canvas_px, model.lines) == (20, 512, 512, start.lines)
+    assert model.name == "fran-lite-actor"
+    (tmp_path / "own.toml").write_text("[model]\ncanvas_px = 256\n")
+    own = load_config(tmp_path / "own.toml", start).model
+    assert (own.canvas_px, own.lines) == (256, start.lines)
+
+
+def test_a_log_keeps_large_step_numbers(tmp_path):
+    CsvLog(tmp_path / "log.csv", ("step", "l1"), -1).add({"step": 1_234_567, "l1": 0.25})
+    CsvLog(tmp_path / "log.csv", ("step", "l1"), 2_000_000)
+    assert (tmp_path / "log.csv").read_text().splitlines() == ["step,l1", "1234567,0.25"]
 
 
 def test_validation_looks_both_ways_and_is_always_the_same(people):

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,7 @@ from nuke_reage.training.batches import Batch, FileBatches
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.learner import Learner, frozen, learning_rate, losses_of
 from nuke_reage.training.loop import Reporter, train
-from nuke_reage.training.sampling import Pair
+from nuke_reage.training.sampling import Pair, validation_pairs
 from nuke_reage.training.validation import validate
 
 
@@ -73,7 +74,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
     second = train([people], tmp_path / "parts", config)
     assert second == dataclasses.replace(whole, model=second.model)
     one, other = (torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("whole", "parts"))
-    for part in ("net", "judge", "ema"):
+    for part in ("net", "discriminator", "ema"):
         assert all(torch.equal(one[part][key], other[part][key]) for key in one[part])
     columns = ("step", "l1", "pyramid", "gradient", "adversarial", "discriminator")
     logs = [
@@ -94,11 +95,74 @@ def test_a_longer_run_may_follow_but_not_one_with_other_settings(people, tmp_pat
     )
 
 
-def test_a_damaged_checkpoint_is_an_error(people, tmp_path, make_config):
+def test_what_no_step_depends_on_may_change_and_what_one_does_may_not(people, tmp_path, make_config):
+    config = make_config(optimiser={"steps": 1})
+    start = train([people], tmp_path / "base", config).model
+    train([people], tmp_path / "run", config)
+    renamed = make_config(model={"name": "other", "lines": 2.0}, data={"threads": 2}, optimiser={"steps": 2})
+    assert train([people], tmp_path / "run", renamed).model.name == "other.json"
+    with pytest.raises(UsageError, match="what differs: weights to begin from"):
+        train([people], tmp_path / "run", config, start=start)
+    with pytest.raises(UsageError, match=r"what differs: data\.on_device"):
+        train([people], tmp_path / "run", make_config(optimiser={"steps": 2}, data={"on_device": "always"}))
+    picture = people / "person_00" / "20.png"
+    cv2.imwrite(str(picture), 255 - cv2.imread(str(picture)))
+    with pytest.raises(UsageError, match="what differs: pictures"):
+        train([people], tmp_path / "run", config)
+
+
+def test_the_best_weights_and_their_score_stay_together_when_a_run_is_killed(people, tmp_path, make_config):
+    config = make_config(optimiser={"steps": 40}, validation={"every_steps": 4, "checkpoint_every_steps": 6})
+
+    def killed(number, steps, losses):
+        if number == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train([people], tmp_path / "run", config, reporter=Reporter(step=killed))
+    assert [int(row["step"]) for row in rows_of(tmp_path / "run" / "validation.csv")] == [0, 4, 8]
+    scores = {int(row["step"]): float(row["ratio"]) for row in rows_of(tmp_path / "run" / "validation.csv")}
+    report = train([people], tmp_path / "run", config, reporter=Reporter(stop=lambda: True))
+    assert report.steps == 6 and report.best_step == 8, "the checkpoint is older than the best weights"
+    assert report.best["ratio"] == pytest.approx(scores[8], rel=1e-5)
+    net = FranNet(4)
+    net.load_state_dict(torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)["state_dict"])
+    kept = [one for one in list_people([people]) if one.name == "person_04"]
+    pairs = validation_pairs(kept, config.validation.pairs_per_person, 1)
+    assert validate(net, pairs, 64)[0].ratio == pytest.approx(scores[8], rel=1e-5)
+    again = train([people], tmp_path / "run", make_config(optimiser={"steps": 1}), overwrite=True)
+    assert [int(row["step"]) for row in rows_of(tmp_path / "run" / "validation.csv")] == [0, 1] and again.steps == 1
+
+
+@pytest.mark.parametrize("name", ["last.ckpt", "best.ckpt"])
+def test_a_damaged_checkpoint_is_an_error(people, tmp_path, make_config, name):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "last.ckpt").write_bytes(b"no checkpoint")
+    (tmp_path / "run" / name).write_bytes(b"no checkpoint")
     with pytest.raises(ModelError, match="cannot be read"):
         train([people], tmp_path / "run", make_config())
+
+
+def test_a_name_that_no_model_can_have_is_refused_before_anything_is_learnt(people, tmp_path, make_config):
+    with pytest.raises(ModelError, match="name of model 'My Face'"):
+        train([people], tmp_path / "run", make_config(model={"name": "My Face"}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_diverges_is_told_and_nothing_of_it_is_kept(people, tmp_path, make_config):
+    config = make_config(
+        optimiser={"learning_rate": 1e30, "steps": 8}, validation={"checkpoint_every_steps": 1, "every_steps": 100}
+    )
+    with pytest.raises(ModelError, match="diverged in step") as caught:
+        train([people], tmp_path / "run", config)
+    assert "learning_rate" in caught.value.hint
+    assert all(float(row["gradient_norm"]) >= 0.0 for row in rows_of(tmp_path / "run" / "train.csv"))
+
+
+def test_a_discriminator_of_a_run_before_does_not_stay_beside_a_model_without_one(people, tmp_path, make_config):
+    train([people], tmp_path / "run", make_config(loss={"adversarial": 0.1}, optimiser={"steps": 1}))
+    assert (tmp_path / "run" / "tiny.discriminator.safetensors").exists()
+    train([people], tmp_path / "run", make_config(optimiser={"steps": 1}), overwrite=True)
+    assert not (tmp_path / "run" / "tiny.discriminator.safetensors").exists()
 
 
 def test_the_model_loads_as_any_other_and_its_card_says_what_it_is(people, tmp_path, make_config):
@@ -109,10 +173,10 @@ def test_the_model_loads_as_any_other_and_its_card_says_what_it_is(people, tmp_p
         command="reage train here",
     )
     descriptor = load_descriptor(report.model)
-    assert descriptor.lines == 0.5
+    assert descriptor.lines == 0.5 and descriptor.age_range == (20.0, 80.0)
     assert descriptor.installed and descriptor.width == 4 and len(descriptor.sha256) == 64
     weights = load_file(descriptor.weights_path)
-    kept = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)
+    kept = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)["state_dict"]
     assert all(torch.allclose(weights[key].float(), kept[key], atol=2e-3) for key in kept)
     card = descriptor.card()
     for text in ("reage train here", descriptor.sha256, "person_04", "Known failings", "detail_ratio"):
@@ -152,21 +216,21 @@ def test_the_generator_step_gives_the_discriminator_no_gradient_and_the_other_wa
     config = make_config(loss={"adversarial": 1.0})
     learner = Learner(config, cpu_fabric())
     batch = batch_of(people, config)
-    judge = [parameter.detach().clone() for parameter in learner._judge.parameters()]
+    discriminator = [parameter.detach().clone() for parameter in learner._discriminator.parameters()]
     learner.config = dataclasses.replace(
         config, loss=dataclasses.replace(config.loss, l1=0.0, pyramid=0.0, gradient=0.0)
     )
-    learner._judge_step = lambda batches, outputs: torch.zeros(())  # the generator's half of the step alone
+    learner._discriminator_step = lambda batches, outputs: torch.zeros(())  # the generator's half of the step alone
     before = [parameter.detach().clone() for parameter in learner._net.parameters()]
     learner.step(0, [batch])
-    assert all(parameter.grad is None for parameter in learner._judge.parameters())
-    assert all(torch.equal(a, b) for a, b in zip(judge, learner._judge.parameters(), strict=True))
-    assert all(parameter.requires_grad for parameter in learner._judge.parameters())
+    assert all(parameter.grad is None for parameter in learner._discriminator.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(discriminator, learner._discriminator.parameters(), strict=True))
+    assert all(parameter.requires_grad for parameter in learner._discriminator.parameters())
     assert any(not torch.equal(a, b) for a, b in zip(before, learner._net.parameters(), strict=True))
-    del learner._judge_step
+    del learner._discriminator_step
     gradients = [parameter.grad.clone() for parameter in learner._net.parameters()]
-    learner._judge_step([batch], [batch.source])
-    assert all(parameter.grad is not None for parameter in learner._judge.parameters())
+    learner._discriminator_step([batch], [batch.source])
+    assert all(parameter.grad is not None for parameter in learner._discriminator.parameters())
     assert all(torch.equal(a, b.grad) for a, b in zip(gradients, learner._net.parameters(), strict=True))
 
 

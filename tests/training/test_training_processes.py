@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -29,13 +31,18 @@ every_steps = 2
 """
 
 
-def run(people, tmp_path, project_root, *, processes):
-    script, config, out = tmp_path / "reage.py", tmp_path / "tiny.toml", tmp_path / f"run_{processes}"
+def script_in(folder):
+    script = folder / "reage.py"
     script.write_text("from nuke_reage.cli.main import main\nmain()\n")
+    return script
+
+
+def run(people, tmp_path, project_root, *flags, processes):
+    script, config, out = script_in(tmp_path), tmp_path / "tiny.toml", tmp_path / f"run_{processes}"
     config.write_text(CONFIG)
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), str(script),
-        "train", str(people), "-o", str(out), "--config", str(config), "--device", "cpu", "--json",
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "--",
+        str(script), "train", str(people), "-o", str(out), "--config", str(config), "--device", "cpu", "--json", *flags,
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(project_root)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -57,3 +64,25 @@ def test_two_processes_learn_one_model_from_twice_the_pictures(people, tmp_path,
     apart = max(float((both["net"][key] - single["net"][key]).abs().max()) for key in both["net"])
     assert 0.0 < apart < 0.1, "the other process's pictures count"
     assert (pair / "tiny.safetensors").stat().st_size > 1000
+    _, report = run(people, tmp_path, project_root, "--overwrite", "--start", str(pair / "tiny.json"), processes=2)
+    assert report["steps"] == 3 and report["finished"], "begun again, by both"
+
+
+def test_ctrl_c_keeps_the_run_and_its_status_says_that_it_is_not_done(people, tmp_path):
+    config, out = tmp_path / "long.toml", tmp_path / "run"
+    config.write_text(CONFIG.replace("steps = 3", "steps = 100000").replace("every_steps = 2", "every_steps = 99999"))
+    command = [sys.executable, script_in(tmp_path), "train", people, "-o", out, "--config", config]
+    with subprocess.Popen(
+        [str(one) for one in command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (out / "train.csv").exists() or len((out / "train.csv").read_text().splitlines()) < 3:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said, told = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "stopped; the same command goes on" in said and "writing a checkpoint and the model" in " ".join(
+        told.split()
+    )
+    assert (out / "last.ckpt").exists() and (out / "tiny.safetensors").exists()

@@ -43,9 +43,9 @@ def same(one, other):
 def test_generator_and_discriminator_are_both_begun_from(people, tmp_path, make_config, beside):
     generator = write_generator(tmp_path / "old.safetensors")
     torch.manual_seed(11)
-    judge = AgeDiscriminator(width=8)
+    discriminator = AgeDiscriminator(width=8)
     file = tmp_path / ("old.discriminator.safetensors" if beside else "elsewhere.safetensors")
-    save_weights(to_arrays(judge.state_dict()), file, dtype="float32", metadata={})
+    save_weights(to_arrays(discriminator.state_dict()), file, dtype="float32", metadata={})
     config = make_config(loss={"adversarial": 0.1}, optimiser=STANDING_STILL)
     report = train(
         [people], tmp_path / "run", config, start=tmp_path / "old.safetensors",
@@ -53,7 +53,7 @@ def test_generator_and_discriminator_are_both_begun_from(people, tmp_path, make_
     )  # fmt: skip
     made = {key: value.float() for key, value in load_file(load_descriptor(report.model).weights_path).items()}
     assert all(torch.allclose(made[key], generator[key], atol=2e-3) for key in generator)
-    assert same(written_discriminator(tmp_path / "run"), judge.state_dict())
+    assert same(written_discriminator(tmp_path / "run"), discriminator.state_dict())
     card = load_descriptor(report.model).card()
     assert "old.safetensors and " + file.name in card
 
@@ -82,19 +82,19 @@ def test_what_a_run_writes_another_begins_from(people, tmp_path, make_config):
 def test_published_files_are_begun_from_and_their_statistics_stay(people, tmp_path, make_config):
     torch.save(write_generator(tmp_path / "spare.safetensors"), tmp_path / "best_unet_model.pth")
     torch.manual_seed(5)
-    judge = PublishedDiscriminator(width=4)
+    discriminator = PublishedDiscriminator(width=4)
     with torch.no_grad():
-        judge.model[3].running_mean.uniform_(-0.5, 0.5)
-        judge.model[6].running_var.uniform_(0.5, 2.0)
-    torch.save(judge.state_dict(), tmp_path / "best_discriminator_model.pth")
+        discriminator.model[3].running_mean.uniform_(-0.5, 0.5)
+        discriminator.model[6].running_var.uniform_(0.5, 2.0)
+    torch.save(discriminator.state_dict(), tmp_path / "best_discriminator_model.pth")
     read = read_discriminator(tmp_path / "best_discriminator_model.pth")
     rgb, years = torch.rand(2, 3, 64, 64), torch.tensor([20.0, 70.0])
-    judge.eval()
-    assert torch.allclose(read.train()(rgb, years), judge(rgb, years))
+    discriminator.eval()
+    assert torch.allclose(read.train()(rgb, years), discriminator(rgb, years))
     assert not torch.allclose(read(rgb, years), read(rgb, years.flip(0))), "it looks at the age"
     config = make_config(loss={"adversarial": 0.1}, optimiser={"steps": 3, "discriminator_learning_rate": 0.01})
     train([people], tmp_path / "run", config, start=tmp_path / "best_unet_model.pth")
-    learnt, before = written_discriminator(tmp_path / "run"), judge.state_dict()
+    learnt, before = written_discriminator(tmp_path / "run"), discriminator.state_dict()
     assert torch.equal(learnt["model.3.running_mean"], before["model.3.running_mean"])
     assert torch.equal(learnt["model.6.running_var"], before["model.6.running_var"])
     assert not torch.equal(learnt["model.0.weight"], before["model.0.weight"])
@@ -165,7 +165,7 @@ def test_the_command_keeps_whom_it_is_told_and_wants_a_model_for_a_discriminator
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "people/person_01, people/person_02" in (tmp_path / "run" / "tiny.md").read_text(encoding="utf-8")
-    done = reage("train", people, "--start-discriminator", "judge.pth", "-o", tmp_path / "no", "--json")
+    done = reage("train", people, "--start-discriminator", "discriminator.pth", "-o", tmp_path / "no", "--json")
     assert done.json["error"]["code"] == "usage.no-start"
 
 
