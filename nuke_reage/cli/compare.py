@@ -46,7 +46,7 @@ _SWINGS_SECONDS = 4.0
     "--input-colorspace",
     default="",
     metavar="TEXT",
-    help="Of both. Default: what ReAge wrote into an EXR, else scene_linear for EXR, sRGB for the rest.",
+    help="Of both. Default: what ReAge wrote into either EXR, else scene_linear for EXR, sRGB for the rest.",
 )
 @click.option("--ocio-config", default="", metavar="FILE", help="Empty: $OCIO, else the built-in ACES config.")
 def command(first: str, second: str, output: str, mode: Any, frames: str, position: float | None, gain: float,
@@ -60,6 +60,7 @@ def command(first: str, second: str, output: str, mode: Any, frames: str, positi
     reage compare soft/shot.####.exr hard/shot.####.exr -o diff.####.png --mode difference --frames 1001-1010
     reage compare photo.jpg older.png -o both.png --mode side
     """  # noqa: D301
+    from nuke_reage.cli.compare_pair import Pair
     from nuke_reage.evaluation.compare import compare
     from nuke_reage.media.movie import MovieWriter
     from nuke_reage.media.sequence import output_path
@@ -71,10 +72,12 @@ def command(first: str, second: str, output: str, mode: Any, frames: str, positi
     if not movie and len(wanted) > 1 and len({output_path(output, frame) for frame in wanted}) < len(wanted):
         raise UsageError("one-file-for-many", f"{len(wanted)} frames do not fit into {output}.",
                          "Write a movie, name.####.png, or choose one with --frames.")  # fmt: skip
+    _keep_inputs({Path(output)} if movie else {output_path(output, frame) for frame in wanted}, one, other)
     rate = one.fps or other.fps or _FRAMES_PER_SECOND
     swing = movie and position is None
     with interruptible() as stop, make_progress(stderr_console()) as progress:
         bar = progress.add_task("frames", total=len(wanted), note="")
+        pair = Pair(one, other, input_colorspace, ocio_config, lambda text: progress.console.print(text, markup=False))
 
         def pictures() -> Iterator[tuple[int, Bytes]]:
             for index, frame in enumerate(wanted):
@@ -82,13 +85,7 @@ def command(first: str, second: str, output: str, mode: Any, frames: str, positi
                     raise CancelledError("by-user", "Stopped.", "Run the same command again.")
                 turn = math.sin(2 * math.pi * index / float(rate) / _SWINGS_SECONDS)
                 line = 0.5 + 0.25 * turn if swing else 0.5 if position is None else position
-                left, right = (_picture(source, frame, input_colorspace, ocio_config) for source in (one, other))
-                if left.shape != right.shape:
-                    sizes = " and ".join(f"{picture.shape[1]} x {picture.shape[0]}" for picture in (left, right))
-                    raise MediaError(
-                        "other-size", f"Frame {frame} has {sizes} pixels.", "Compare pictures of one size."
-                    )
-                yield frame, compare(left, right, mode, position=line, gain=gain)
+                yield frame, compare(*pair.pictures(frame), mode, position=line, gain=gain)
                 progress.update(bar, completed=index + 1)
 
         if movie:
@@ -96,8 +93,10 @@ def command(first: str, second: str, output: str, mode: Any, frames: str, positi
             frame, picture = next(made)
             with MovieWriter(output, rate, (picture.shape[1], picture.shape[0])) as writer:
                 writer.write(picture / 255.0)
-                for _, picture in made:
-                    writer.write(picture / 255.0)
+                for later, one_more in made:
+                    if one_more.shape != picture.shape:
+                        raise _changed(later, one_more, frame, picture)
+                    writer.write(one_more / 255.0)
         else:
             for frame, picture in pictures():
                 write_still(output_path(output, frame), picture / 255.0)
@@ -132,14 +131,23 @@ def _common(one: PlateSource, other: PlateSource, text: str) -> tuple[int, ...]:
     return wanted
 
 
-def _picture(source: PlateSource, frame: int, colorspace: str, ocio_config: str) -> Bytes:
-    from nuke_reage.evaluation.sheets import screen_bytes
-    from nuke_reage.imaging.gamut import WorkingSpace
+def _keep_inputs(targets: set[Path], *sources: PlateSource) -> None:
+    """Refuse to write over any frame of what is compared, shown or not."""
+    from nuke_reage.media.sequence import overwritten
 
-    plate = source.read(frame)
-    name = colorspace or "srgb"
-    if not colorspace and source.is_scene_linear:
-        # A comp is in the space of its plate, be it an EXR or not.
-        written = plate.metadata.get("reage/colorspace")
-        name = str(written.value) if written else "scene_linear"
-    return screen_bytes(plate.rgb, WorkingSpace.from_name(name, ocio_config or None))
+    target = overwritten(sorted(targets), {source.path_of(frame) for source in sources for frame in source.frames})
+    if target is not None:
+        raise UsageError(
+            "output-is-input",
+            f"Writing {target} would overwrite what is compared.",
+            "Choose another folder or name with -o.",
+        )
+
+
+def _changed(frame: int, picture: Bytes, first: int, before: Bytes) -> MediaError:
+    sizes = [f"{one.shape[1]} x {one.shape[0]}" for one in (picture, before)]
+    return MediaError(
+        "format-changes",
+        f"Frame {frame} is {sizes[0]}, frame {first} {sizes[1]}: they do not fit into one movie.",
+        "Write stills, name.####.png, or choose frames of one format with --frames.",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -14,6 +14,10 @@ from nuke_reage.cli.console import BarReporter, interruptible, make_progress, st
 from nuke_reage.cli.options import job_options, make_job
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.ladder import parse_ladder
+
+if TYPE_CHECKING:
+    from nuke_reage.imaging.geometry import Window
+    from nuke_reage.media.plate import Plate
 
 __all__ = ["command"]
 
@@ -55,13 +59,19 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
             "bad-output", f"{output} is neither a sheet nor an animation.", "Use .png, .jpg, .mp4 or .gif."
         )
     from nuke_reage.evaluation.sheets import screen_bytes
-    from nuke_reage.media.sequence import open_plate
+    from nuke_reage.media.sequence import open_plate, overwritten
+    from nuke_reage.pipeline.finished import square_pixels
     from nuke_reage.pipeline.reporting import warn_of_ages
     from nuke_reage.pipeline.shot import open_shot
     from nuke_reage.pipeline.sweep import sweep_frame
 
-    chosen = open_plate(plate).frames[0] if frame is None else frame
-    # The job's output counts only for what must not be overwritten; an animated GIF is made here alone.
+    source = open_plate(plate)
+    chosen = source.frames[0] if frame is None else frame
+    if overwritten([file], [source.path_of(one) for one in source.frames]):
+        raise UsageError(
+            "output-is-input", f"Writing {output} would overwrite the plate.", "Choose another folder or name."
+        )
+    # A job knows no animated GIF: that is made here alone.
     still = str(file.with_suffix(".png")) if file.suffix.lower() == ".gif" else output
     job = make_job(context, {**values, "target_age": values["source_age"]}, plate, still, str(chosen))
     pictures: list[tuple[str, Bytes]] = []
@@ -71,13 +81,16 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
         warn_of_ages(reporter, "row of ages", wanted, shot.descriptor)
         reporter.progress("sweep", 0, len(wanted))
         space = shot.encoding.working_space
-        for age, picture, window in sweep_frame(shot, chosen, wanted):
+
+        def shown(picture: Plate, window: Window) -> Bytes:
             part = picture.rgb[window.slices_in(picture.data_window)]
-            pictures.append((f"{age:g}", screen_bytes(part, space)))
+            return square_pixels(screen_bytes(part, space), picture.pixel_aspect)
+
+        for age, picture, window in sweep_frame(shot, chosen, wanted):
+            pictures.append((f"{age:g}", shown(picture, window)))
             reporter.progress("sweep", len(pictures), len(wanted))
-        plate_frame = shot.source.read(chosen)
-        source = f"plate, {job.source_age.at(chosen):g}"
-        pictures.insert(0, (source, screen_bytes(plate_frame.rgb[window.slices_in(plate_frame.data_window)], space)))
+        untouched = (f"plate, {job.source_age.at(chosen):g}", shown(shot.source.read(chosen), window))
+        pictures.insert(0, untouched)
     if file.suffix.lower() in {".mp4", ".gif"}:
         _animate(file, pictures[1:])
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from fileseq.utils import pad
 
 from nuke_reage.core.errors import MediaError
 
-__all__ = ["FramePattern", "describe_sequences", "output_path", "same_file"]
+__all__ = ["FramePattern", "describe_sequences", "output_path", "overwritten", "same_file"]
 
 _TOKEN = re.compile(r"#+|@+|%0?\d*d|\$F\d*")
 _NUMBER = re.compile(r"-?\d+")
@@ -137,3 +137,23 @@ def same_file(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> 
         return Path(first).samefile(second)
     except OSError:
         return os.path.normcase(Path(first).resolve()) == os.path.normcase(Path(second).resolve())
+
+
+def overwritten(targets: Iterable[Path], inputs: Iterable[Path]) -> Path | None:
+    """The first target that is one of the inputs, through links too; None where all of them stay.
+
+    Args:
+        targets: files to be written.
+        inputs: files that are read.
+    """
+    kept = {_identity(path) for path in inputs} - {None}
+    return next((target for target in targets if _identity(target) in kept), None)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What stays the same for one file under all its names; None where there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

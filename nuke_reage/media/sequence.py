@@ -14,10 +14,18 @@ from nuke_reage.core.errors import MediaError
 from nuke_reage.media.fingerprint import file_fingerprint
 from nuke_reage.media.image_read import read_header, read_plate
 from nuke_reage.media.movie_read import MOVIE_SUFFIXES, MovieSource
-from nuke_reage.media.pattern import FramePattern, describe_sequences, output_path, same_file
+from nuke_reage.media.pattern import FramePattern, describe_sequences, output_path, overwritten, same_file
 from nuke_reage.media.plate import Plate
 
-__all__ = ["ImageSource", "PlateSource", "file_fingerprint", "open_plate", "output_path", "same_file"]
+__all__ = [
+    "ImageSource",
+    "PlateSource",
+    "file_fingerprint",
+    "open_plate",
+    "output_path",
+    "overwritten",
+    "same_file",
+]
 
 _SCENE_LINEAR_SUFFIXES = frozenset({".exr", ".hdr", ".sxr"})
 STILL_FRAME = 1

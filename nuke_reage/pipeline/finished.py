@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -15,9 +16,10 @@ from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.media.plate import Plate
 from nuke_reage.pipeline.frame import FrameLayers
 
-__all__ = ["finished_picture", "on_screen"]
+__all__ = ["finished_picture", "on_display_window", "on_screen", "square_pixels"]
 
 Image = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
 
 _SRGB = DisplayCurve(knee=1.0)
 
@@ -63,8 +65,26 @@ def finished_picture(plate: Plate, layers: FrameLayers | None, adjust: AdjustSet
     return replace(plate, rgb=rgb)
 
 
+def on_display_window(picture: Plate) -> Image:
+    """The picture on its display window: overscan cut off, black where it has no pixels.
+
+    Args:
+        picture: any frame.
+
+    Returns:
+        (H, W, 3) float32 in the shape of the display window and the picture's own space.
+    """
+    if picture.data_window == picture.display_window:
+        return picture.rgb
+    common = picture.data_window.intersect(picture.display_window)
+    rgb = np.zeros((*picture.display_window.shape, 3), np.float32)
+    if not common.is_empty:
+        rgb[common.slices_in(picture.display_window)] = picture.rgb[common.slices_in(picture.data_window)]
+    return rgb
+
+
 def on_screen(picture: Plate, space: WorkingSpace) -> Image:
-    """The display window as a screen wants it: overscan cut off, black where the plate has no pixels.
+    """:func:`on_display_window` as a screen wants it.
 
     Scene-linear light becomes sRGB, anything else stays as the plate has it.
 
@@ -75,10 +95,23 @@ def on_screen(picture: Plate, space: WorkingSpace) -> Image:
     Returns:
         (H, W, 3) float32 in the shape of the display window, not clipped.
     """
-    rgb = picture.rgb
-    if picture.data_window != picture.display_window:
-        common = picture.data_window.intersect(picture.display_window)
-        rgb = np.zeros((*picture.display_window.shape, 3), np.float32)
-        if not common.is_empty:
-            rgb[common.slices_in(picture.display_window)] = picture.rgb[common.slices_in(picture.data_window)]
+    rgb = on_display_window(picture)
     return _SRGB.encode(space.to_linear_rec709(rgb)) if space.is_linear else rgb
+
+
+def square_pixels(shown: Bytes, pixel_aspect: float) -> Bytes:
+    """A picture for a screen, stretched sideways to square pixels.
+
+    Args:
+        shown: (H, W, 3) uint8.
+        pixel_aspect: width of its pixels over their height, above 0.
+
+    Returns:
+        (H, round(W * pixel_aspect), 3) uint8; the picture itself where its pixels are square.
+    """
+    height, width = shown.shape[:2]
+    stretched = max(1, round(width * pixel_aspect))
+    if stretched == width:
+        return shown
+    method = cv2.INTER_LINEAR if stretched > width else cv2.INTER_AREA
+    return np.asarray(cv2.resize(shown, (stretched, height), interpolation=method), np.uint8)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from nuke_reage.core.job import load_job
 from nuke_reage.core.looks import load_look
+from nuke_reage.imaging.geometry import Window
+from nuke_reage.media.movie import MovieWriter
 
 AGES = ("--source-age", "35", "--target-age", "70")
 
@@ -100,3 +104,100 @@ def test_what_cannot_be_compared_is_said(reage, tmp_path, monkeypatch, arguments
     outcome = reage("compare", *arguments)
     assert outcome.code == code and said in outcome.err, outcome.err
     assert not any(path.name.startswith("x.") for path in tmp_path.iterdir())
+
+
+def drawn(width: int = 64, height: int = 40) -> np.ndarray:
+    """A picture in which every column is another, linear light."""
+    row = np.linspace(0.05, 0.8, width, dtype=np.float32) ** 2
+    return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
+
+
+@pytest.mark.parametrize("how", ["plain", "link", "movie", "frame that is not shown"])
+def test_compare_never_writes_over_what_it_compares(reage, shots, tmp_path, how):
+    pattern = shots.write_raw(tmp_path / "a.####.exr", {1: drawn(), 2: drawn()})
+    codes = np.full((40, 64, 3), 90, np.uint8)
+    for name in ("one.png", "two.png", "n.0001.png", "n.0002.png"):
+        cv2.imwrite(str(tmp_path / name), codes)
+    (tmp_path / "link.png").symlink_to("two.png")
+    with MovieWriter(tmp_path / "m.mp4", 24, (64, 40)) as movie:
+        for _ in range(2):
+            movie.write(codes / 255.0)
+    one, two, out = {
+        "plain": ("one.png", "two.png", "one.png"),
+        "link": ("one.png", "two.png", "link.png"),
+        "movie": (pattern, "m.mp4", "m.mp4"),
+        "frame that is not shown": ("n.####.png", "n.####.png", "n.%04d.png"),
+    }[how]
+    frames = ("--frames", "2") if how.startswith("frame") else ()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    sides = [side if Path(side).is_absolute() else tmp_path / side for side in (one, two)]
+    outcome = reage("compare", *sides, "-o", tmp_path / out, *frames)
+    assert outcome.code == 2 and "usage.output-is-input" in outcome.err, outcome.err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_pictures_of_one_format_meet_on_it_whatever_part_of_it_they_hold(reage, shots, tmp_path):
+    display, whole = Window(0, 0, 64, 40), drawn()
+    for name, x in (("left", 0), ("right", 8)):
+        window = Window(x, 0, x + 56, 40)
+        part = whole[window.slices_in(display)]
+        shots.write_raw(tmp_path / f"{name}.####.exr", {1: part}, data_window=window, display_window=display)
+    both = (tmp_path / "left.####.exr", tmp_path / "right.####.exr")
+    outcome = reage("compare", *both, "-o", tmp_path / "d.png", "--mode", "difference")
+    assert outcome.code == 0, outcome.err
+    picture = cv2.imread(str(tmp_path / "d.png"))
+    assert picture.shape[:2] == (40, 64)
+    assert (picture[:, 8:56] == 128).all(), "the same pixels lie on each other"
+    assert (picture[:, 60:] > 128).all(), "what the first lacks is black"
+
+    shots.write_raw(tmp_path / "whole.####.exr", {1: whole})
+    outcome = reage("compare", tmp_path / "left.####.exr", tmp_path / "whole.####.exr", "-o", tmp_path / "w.png")
+    assert outcome.code == 0, outcome.err
+
+
+def test_a_data_window_that_moves_fits_into_a_movie_and_a_format_that_changes_does_not(reage, shots, tmp_path):
+    display = Window(0, 0, 64, 40)
+    for frame, width in ((1, 40), (2, 64), (3, 52)):
+        window = Window(0, 0, width, 40)
+        shots.write_raw(
+            tmp_path / "p.####.exr", {frame: drawn()[:, :width]}, data_window=window, display_window=display
+        )
+    plate = tmp_path / "p.####.exr"
+    assert reage("compare", plate, plate, "-o", tmp_path / "m.mp4").code == 0
+    assert cv2.VideoCapture(str(tmp_path / "m.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 3
+
+    shots.write_raw(plate, {3: drawn(96)})
+    outcome = reage("compare", plate, plate, "-o", tmp_path / "n.mp4")
+    assert outcome.code == 3 and "Frame 3 is 96 x 40" in outcome.err and "Traceback" not in outcome.err
+    assert not (tmp_path / "n.mp4").exists() and not list(tmp_path.glob(".*"))
+
+
+def test_anamorphic_pictures_are_compared_as_a_viewer_shows_them(reage, shots, tmp_path):
+    plate = shots.write_raw(tmp_path / "p.####.exr", {1: drawn()}, pixel_aspect=2.0)
+    cv2.imwrite(str(tmp_path / "still.png"), np.full((40, 64, 3), 90, np.uint8))
+    for other in (plate, tmp_path / "still.png"):
+        assert reage("compare", plate, other, "-o", tmp_path / "w.png").code == 0
+        assert cv2.imread(str(tmp_path / "w.png")).shape[:2] == (40, 128)
+
+
+@pytest.mark.parametrize("plate_first", [True, False])
+def test_a_plate_is_shown_in_the_space_that_its_bake_names(reage, shots, tmp_path, plate_first):
+    plate = shots.write(tmp_path / "p.####.exr", {1: drawn()}, space="logc4")
+    named = {"reage/colorspace": "ARRI LogC4"}
+    comp = shots.write(tmp_path / "c.####.exr", {1: drawn()}, space="logc4", metadata=named)
+    both = (plate, comp) if plate_first else (comp, plate)
+    outcome = reage("compare", *both, "-o", tmp_path / "d.png", "--mode", "difference")
+    assert outcome.code == 0, outcome.err
+    assert (cv2.imread(str(tmp_path / "d.png")) == 128).all()
+    assert plate in outcome.err and "ARRI LogC4" in outcome.err and comp not in outcome.err
+
+
+def test_a_finished_still_of_a_linear_plate_stays_what_it_is(reage, shots, tmp_path):
+    """``run`` writes it as sRGB: it does not borrow the name of the layers beside it."""
+    codes = np.full((40, 64, 3), 90, np.uint8)
+    cv2.imwrite(str(tmp_path / "s.png"), codes)
+    linear = np.full((40, 64, 3), ((90 / 255 + 0.055) / 1.055) ** 2.4, np.float32)
+    comp = shots.write(tmp_path / "c.####.exr", {1: linear}, metadata={"reage/colorspace": "ACEScg"})
+    outcome = reage("compare", tmp_path / "s.png", comp, "-o", tmp_path / "d.png", "--mode", "difference", "--gain", 1)
+    assert outcome.code == 0 and "no colour space" not in outcome.err
+    assert np.abs(cv2.imread(str(tmp_path / "d.png")).astype(int) - 128).max() <= 1

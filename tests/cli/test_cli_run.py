@@ -158,6 +158,30 @@ def test_sweep_shows_the_ages(reage, plate, tmp_path):
     assert too_many.code == 2
 
 
+def test_sweep_shows_an_anamorphic_plate_as_a_viewer_does(reage, shots, tmp_path):
+    from PIL import Image
+
+    sizes = {}
+    for name, squeeze in (("flat", 1.0), ("squeezed", 2.0)):
+        film = shots.film((round(640 / squeeze), 360), squeeze=squeeze)
+        plate = shots.write(tmp_path / f"{name}.####.exr", {1: film}, pixel_aspect=squeeze)
+        outcome = reage("sweep", plate, "-o", tmp_path / f"{name}.png", "--source-age", 35, "--ages", "70")
+        assert outcome.code == 0, outcome.err
+        sheet = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"), np.float32)
+        sizes[name] = [np.ptp(side) for side in np.nonzero(np.ptp(sheet[8:368, 8:368], axis=2) > 0)]
+    assert np.allclose(sizes["flat"], sizes["squeezed"], rtol=0.05), sizes
+
+
+def test_sweep_never_writes_over_its_plate(reage, shots, tmp_path):
+    from PIL import Image
+
+    photo = tmp_path / "photo.gif"
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(photo)
+    before = photo.read_bytes()
+    outcome = reage("sweep", photo, "-o", photo, "--source-age", 35, "--ages", "70")
+    assert outcome.code == 2 and "output-is-input" in outcome.err and photo.read_bytes() == before
+
+
 @pytest.mark.parametrize("command", ["models", "doctor"])
 def test_reports_are_json(reage, command):
     arguments = ("models", "list") if command == "models" else ("doctor",)
