@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from rich.markup import escape
 
-from nuke_reage.cli.console import make_progress, show_json, stderr_console
+from nuke_reage.cli.console import make_progress, show_error, show_json, stderr_console
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.strict import from_dict
 
 if TYPE_CHECKING:
     from nuke_reage.training.aging import Strengths
+    from nuke_reage.training.layout import Person
     from nuke_reage.training.pairs import Lines
 
 __all__ = ["command"]
@@ -98,7 +102,8 @@ def pairs(
     many ages are needed.
 
     Several processes can share the work, here or on a farm: --part 1/4, 2/4, 3/4 and 4/4 of the same command make
-    together what it makes alone.
+    together what it makes alone.  OUT/pairs.json says what the pictures are made with; only --limit and --part may
+    differ from one run into OUT to the next.
     """
     from nuke_reage.training.pairs import make_pairs
 
@@ -144,7 +149,8 @@ def render(out: str, count: int, skins: str, ages: str, size_px: int, seed: int,
     reage data render renders/ --ids 200 --skins makehuman_skins/
 
     One identity at many ages; pose, expression, light and background stay.  It runs on the CPU, a few seconds a
-    picture; people who are there already are kept, and --part 1/4 to 4/4 share the work.
+    picture; people who are there already are kept, and --part 1/4 to 4/4 share the work.  Seed, size and skins must
+    be those that OUT was begun with.
     """  # noqa: D301
     from nuke_reage.training.render.people import render_people
 
@@ -177,7 +183,7 @@ def render(out: str, count: int, skins: str, ages: str, size_px: int, seed: int,
 def check(folders: tuple[str, ...], sheet: str, as_json: bool) -> None:
     """List what is wrong with the data sets FOLDERS: sizes, ages, duplicates, damage, alignment.
 
-    Ends with an error where something would stop a training.
+    Ends with an error where something would stop a training; with --json it stands beside the problems.
     """
     from nuke_reage.training.check import check_people, require_sound
     from nuke_reage.training.layout import list_people
@@ -186,16 +192,24 @@ def check(folders: tuple[str, ...], sheet: str, as_json: bool) -> None:
     people = list_people(places)
     problems = check_people(people, places, alignment=True)
     if sheet:
-        _write_sheet(Path(sheet), folders)
+        _write_sheet(Path(sheet), people)
     pictures = sum(len(person.pictures) for person in people)
-    if as_json:
-        listed = [{"path": str(one.path), "problem": one.text, "fatal": one.fatal} for one in problems]
-        show_json({"people": len(people), "pictures": pictures, "problems": listed})
-    else:
+    if not as_json:
         click.echo(f"{len(people)} people, {pictures} pictures, {len(problems)} problems")
         for problem in problems:
             click.echo(f"  {'error  ' if problem.fatal else 'warning'} {problem}")
-    require_sound(problems)
+        require_sound(problems)
+        return
+    listed = [{"path": str(one.path), "problem": one.text, "fatal": one.fatal} for one in problems]
+    report: dict[str, Any] = {"people": len(people), "pictures": pictures, "problems": listed}
+    try:
+        require_sound(problems)
+    except UsageError as error:
+        # Left to the command line, the error would be a second document on stdout.
+        show_json({**report, "error": error.to_dict()})
+        show_error(error, as_json=False)
+        sys.exit(error.exit_code)
+    show_json(report)
 
 
 def _ages(text: str) -> tuple[int, ...]:
@@ -251,15 +265,13 @@ def _ages_file(portraits: Path) -> Path:
     )
 
 
-def _write_sheet(path: Path, folders: tuple[str, ...]) -> None:
+def _write_sheet(path: Path, people: Sequence[Person]) -> None:
     import numpy as np
 
     from nuke_reage.core.errors import MediaError
     from nuke_reage.evaluation.sheets import contact_sheet, display_bytes
-    from nuke_reage.training.layout import list_people
     from nuke_reage.training.pictures import read_picture, write_picture
 
-    people = list_people([Path(folder) for folder in folders])
     step = max(1, len(people) // _SHEET_ROWS)
     rows = []
     for person in people[::step][:_SHEET_ROWS]:
@@ -270,5 +282,8 @@ def _write_sheet(path: Path, folders: tuple[str, ...]) -> None:
             except MediaError:
                 continue
         rows.append(row)
+    if not any(rows):
+        stderr_console().print(f"[yellow]warning[/] {escape(str(path))} was not written: no picture can be read")
+        return
     grid = contact_sheet([row for row in rows if row], _SHEET_CELL_PX)
     write_picture(path, np.asarray(grid, np.float32) / np.float32(255.0))

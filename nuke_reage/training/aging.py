@@ -20,12 +20,19 @@ from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur, faded_to_rim
 from nuke_reage.imaging.relief import DISPLAY_GAMMA, Relief, ReliefOnFace, fit_light
 from nuke_reage.training.hair import Hair, HairFinder, recolour
 from nuke_reage.training.portraits import Portrait
-from nuke_reage.training.statistics import AgingStatistics, DetailBands, align, detail_bands, log_colour, luminance
+from nuke_reage.training.statistics import (
+    AgingStatistics,
+    DetailBands,
+    align,
+    detail_bands,
+    encoded_colour,
+    log_colour,
+    luminance,
+)
 from nuke_reage.training.wrinkles import WrinkleMaps
 
 __all__ = ["Ager", "Strengths"]
 
-_LOG_OFFSET = np.float32(0.03)
 _DEAD_YEARS = 2.0
 _MAX_STRENGTH = 3.0
 # In pixels of a 256 canvas.
@@ -164,8 +171,8 @@ class Ager:
             lines += self._new_lines(face, years)
         change += np.maximum(lines, 0.0)[..., None] + np.minimum(lines, 0.0)[..., None] * _SHADOW_TINT
         change = _without_glow(change, face, self._unit, spare_features=gap > 0)
-        aged = np.exp(face.logs + change) - _LOG_OFFSET
-        aged = recolour(np.asarray(aged, np.float32), face.hair, face.portrait.age_years, years)
+        aged = encoded_colour(np.asarray(face.logs + change))
+        aged = recolour(aged, face.hair, face.portrait.age_years, years)
         return np.clip(self._reshape(aged, face, years), 0.0, 1.0)
 
     def _low_frequencies(self, face: _Face, years: float) -> FloatArray:

@@ -29,6 +29,8 @@ _THUMBNAIL_PX = 64
 _MAX_SHIFT_SHARE = 0.03
 _MIN_GAIN = 0.1
 _REACH_PX = 8
+# Mean difference of red and blue.  Faces have more, and JPEG of a grey picture less.
+_GREY_LEVEL = 2.0 / 255.0
 _SHOWN = 20
 
 
@@ -47,7 +49,8 @@ class Problem:
     fatal: bool = True
 
     def __str__(self) -> str:
-        return f"{self.path.parent.name}/{self.path.name}: {self.text}"
+        # Data sets often name their people alike, so the set's own name is said too.
+        return f"{'/'.join(self.path.parts[-3:])}: {self.text}"
 
 
 def check_people(people: Sequence[Person], folders: Sequence[Path], *, alignment: bool = False) -> list[Problem]:
@@ -121,12 +124,16 @@ def _strangers(folder: Path) -> list[Problem]:
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """What is kept of a picture that could be read: width and height, its bytes' SHA-256, a small one if asked for."""
+    """What is kept of a picture that could be read: width and height, its bytes' SHA-256, a small one if asked for.
+
+    ``oddities`` are what can be trained on but is hardly meant.
+    """
 
     path: Path
     size: tuple[int, int]
     digest: str
     thumbnail: FloatArray | None
+    oddities: tuple[str, ...]
 
 
 def _look(path: Path, *, alignment: bool) -> _Picture | Problem:
@@ -139,7 +146,24 @@ def _look(path: Path, *, alignment: bool) -> _Picture | Problem:
         small = cv2.resize(luminance(rgb), (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
         thumbnail = np.asarray(small, np.float32)
     height, width = rgb.shape[:2]
-    return _Picture(path, (width, height), hashlib.sha256(path.read_bytes()).hexdigest(), thumbnail)
+    data = path.read_bytes()
+    oddities = []
+    if float(np.abs(rgb[..., 0] - rgb[..., 2]).mean()) < _GREY_LEVEL:
+        oddities.append("black and white")
+    if _lets_through(data):
+        oddities.append("transparent in places, which training does not see")
+    return _Picture(path, (width, height), hashlib.sha256(data).hexdigest(), thumbnail, tuple(oddities))
+
+
+def _lets_through(data: bytes) -> bool:
+    """Whether a PNG's pixels are transparent anywhere."""
+    # The kind of colour is the 26th byte of a PNG: 4 and 6 have alpha; a tRNS chunk gives it to the others.
+    if data[:4] != b"\x89PNG" or not (data[25] in {4, 6} or b"tRNS" in data[: data.find(b"IDAT")]):
+        return False
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 3 or image.shape[2] != 4:
+        return False
+    return bool(image[..., 3].min() < (255 if image.dtype == np.uint8 else 65535))
 
 
 def _check_person(looked_at: Sequence[_Picture | Problem], seen: dict[str, Path]) -> list[Problem]:
@@ -150,8 +174,11 @@ def _check_person(looked_at: Sequence[_Picture | Problem], seen: dict[str, Path]
         path, (width, height) = picture.path, picture.size
         if picture.digest in seen:
             twin = seen[picture.digest]
-            problems.append(Problem(path, f"the same picture as {twin.parent.name}/{twin.name}"))
+            same_set = twin.parent.parent == path.parent.parent
+            shown = f"{twin.parent.name}/{twin.name}" if same_set else str(twin)
+            problems.append(Problem(path, f"the same picture as {shown}"))
         seen.setdefault(picture.digest, path)
+        problems += [Problem(path, text, fatal=False) for text in picture.oddities]
         if height != width:
             problems.append(Problem(path, f"{width} × {height} pixels; pictures must be square"))
         elif width < _MIN_SIDE_PX:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nuke_reage.core.errors import UsageError
+from nuke_reage.core.strict import read_json
 from nuke_reage.training.pictures import PICTURE_SUFFIXES, list_pictures
 
-__all__ = ["EVERYBODY", "MANIFEST", "MAX_YEARS", "Person", "age_of_name", "list_people", "read_real_ages"]
+__all__ = [
+    "EVERYBODY",
+    "MANIFEST",
+    "MAX_YEARS",
+    "Person",
+    "age_of_name",
+    "list_people",
+    "read_manifest",
+    "read_real_ages",
+]
 
 MANIFEST = "pairs.json"
 """Beside the people: which of their pictures are real, and what they were made with."""
@@ -59,17 +69,32 @@ def age_of_name(path: Path) -> int | None:
     return age if age <= MAX_YEARS else None
 
 
-def read_real_ages(folder: Path) -> dict[str, int]:
-    """Which of everybody's pictures is a photograph, where a manifest tells."""
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a data set; empty where there is none.
+
+    Raises:
+        UsageError: ``bad-manifest``; it cannot be read, or is no JSON object.
+    """
     try:
-        data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return {str(name): int(age) for name, age in data["real_ages"].items()}
+        return dict(read_json((folder / MANIFEST).read_text(encoding="utf-8"), MANIFEST))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UsageError(
-            "bad-manifest", f"Cannot read {folder / MANIFEST}: {error}.", "Make the pairs again, or remove the file."
-        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad_manifest(folder, str(error)) from None
+    except UsageError as error:
+        raise _bad_manifest(folder, error.message) from None
+
+
+def read_real_ages(folder: Path) -> dict[str, int]:
+    """Which of everybody's pictures is a photograph, where a manifest tells.
+
+    Raises:
+        UsageError: ``bad-manifest``.
+    """
+    try:
+        return {str(name): int(age) for name, age in read_manifest(folder).get("real_ages", {}).items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise _bad_manifest(folder, f"real_ages: {error}") from None
 
 
 def list_people(folders: Sequence[Path]) -> list[Person]:
@@ -94,3 +119,8 @@ def list_people(folders: Sequence[Path]) -> list[Person]:
                 "no-data", f"{folder} holds no person/AGE picture ({endings}).", "Name the pictures by age: ann/38.jpg."
             )
     return people
+
+
+def _bad_manifest(folder: Path, why: str) -> UsageError:
+    hint = "Make the pictures again, or remove the file."
+    return UsageError("bad-manifest", f"Cannot read {folder / MANIFEST}: {why.rstrip('.')}.", hint)

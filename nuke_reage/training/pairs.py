@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,14 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from nuke_reage import __version__
 from nuke_reage.core.errors import UsageError
-from nuke_reage.core.files import write_text_atomic
 from nuke_reage.imaging.mesh import FaceMesh
+from nuke_reage.models.checksums import sha256_of
 from nuke_reage.training.aging import Ager, Strengths
-from nuke_reage.training.layout import EVERYBODY, MANIFEST, list_people
-from nuke_reage.training.pictures import write_picture
-from nuke_reage.training.portraits import Portrait, load_portraits
+from nuke_reage.training.layout import EVERYBODY, Person, list_people
+from nuke_reage.training.pictures import list_pictures, write_picture
+from nuke_reage.training.portraits import Portrait, load_portraits, read_ages
+from nuke_reage.training.recipe import check_recipe, digest, write_manifest
 from nuke_reage.training.statistics import AgingStatistics, measure
 from nuke_reage.training.wrinkles import WrinkleMaps, load_wrinkles, measure_wrinkles
 
@@ -26,6 +24,7 @@ __all__ = ["DEFAULT_AGES", "Lines", "PairsReport", "make_pairs"]
 
 DEFAULT_AGES = (20, 30, 40, 50, 60, 70, 80)
 
+_COMMAND = "data pairs"
 _MIN_GAP_YEARS = 4
 _VOTERS = 200
 
@@ -65,11 +64,13 @@ def make_pairs(
 ) -> PairsReport:
     """Write ``OUT/person/AGE.jpg`` for every portrait: the photograph at its own age, synthetic pictures at the others.
 
-    The result depends on nothing but the arguments and the files.  Pictures that are there already are written again.
+    The result depends on nothing but the arguments and the files.  People who are there already are made again, in a
+    folder that was made with the same arguments; only ``limit`` and ``part`` may differ.
 
     Args:
         portraits: folder of pictures, one face each.
-        out: folder to write; a ``pairs.json`` there tells which pictures are photographs and how the rest was made.
+        out: folder to write; a ``pairs.json`` there tells which pictures are photographs and how the rest was made,
+            from before the first picture on.
         ages_file: see :func:`nuke_reage.training.portraits.read_ages`.
         wrinkles: a ``.npz`` of wrinkle maps, or folders of people at many ages to measure them on.
         leave_out: people of those folders to leave out, because they are kept for validation.
@@ -85,40 +86,44 @@ def make_pairs(
         progress: called with stage, done, total.
 
     Raises:
-        UsageError: no pictures, bad ages, bad wrinkle maps or no such exemplar.
+        UsageError: no pictures or too few, bad ages, bad wrinkle maps, no such exemplar, nobody of a name to leave out,
+            or a folder that was made otherwise.
         FaceError: no usable portrait.
         MediaError: a picture cannot be written.
     """
+    folder, sources = Path(out), _wrinkle_sources(wrinkles, leave_out)
+    read_ages(Path(ages_file))
+    recipe = {
+        "canvas_px": canvas_px,
+        "ages": list(ages),
+        "portraits_sha256": digest(Path(portraits), list_pictures(Path(portraits))),
+        "ages_sha256": sha256_of(Path(ages_file)),
+        "wrinkles": [one.path.name for one in sources],
+        "wrinkles_sha256": [one.digest() for one in sources],
+        "left_out": sorted(set(leave_out)),
+        "lines": lines,
+        "strengths": asdict(strengths or Strengths()),
+    }
+    # Before the work, for the user's sake; whoever began meanwhile is met when the manifest is written.
+    check_recipe(folder, _COMMAND, recipe)
     loaded, skipped = load_portraits(
         portraits, ages_file, canvas_px, progress=lambda done, total: progress("faces", done, total)
     )
     progress("measure", 0, 1)
     statistics = measure(loaded)
     mesh = FaceMesh(statistics.mean_landmarks, canvas_px)
-    maps = _wrinkle_maps(wrinkles, leave_out, mesh)
+    maps = [one.maps(mesh) for one in sources]
     ager = Ager(statistics, maps, strengths, _exemplars(lines, statistics, maps, loaded))
     progress("measure", 1, 1)
     chosen = loaded[:limit]
-    folder = Path(out)
+    real_ages = {one.key: round(one.age_years) for one in chosen}
+    facts = {"portraits_measured": len(loaded), "skipped": skipped}
+    write_manifest(folder, _COMMAND, recipe, real_ages=real_ages, **facts)
     pictures, now = 0, chosen[part]
     for index, portrait in enumerate(now):
         progress("pairs", index, len(now))
         pictures += _write_person(ager, portrait, ages, folder / portrait.key)
     progress("pairs", len(now), len(now))
-    manifest = {
-        "real_ages": {one.key: round(one.age_years) for one in chosen},
-        "version": __version__,
-        "canvas_px": canvas_px,
-        "ages": list(ages),
-        "portraits_measured": len(loaded),
-        "ages_sha256": hashlib.sha256(Path(ages_file).read_bytes()).hexdigest(),
-        "wrinkles": [Path(one).name for one in wrinkles],
-        "left_out": list(leave_out),
-        "lines": lines,
-        "strengths": asdict(strengths or Strengths()),
-        "skipped": skipped,
-    }
-    write_text_atomic(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     return PairsReport(len(now), pictures, skipped)
 
 
@@ -161,14 +166,37 @@ def _common_exemplars(ager: Ager, portraits: Sequence[Portrait]) -> dict[str, tu
     }
 
 
-def _wrinkle_maps(
-    sources: Sequence[str | os.PathLike[str]], leave_out: Sequence[str], mesh: FaceMesh
-) -> list[WrinkleMaps]:
-    maps = []
-    for source in map(Path, sources):
-        if source.is_dir():
-            people = [one for one in list_people([source]) if one.name not in leave_out]
-            maps.append(measure_wrinkles(people, mesh))
-        else:
-            maps.append(load_wrinkles(source, mesh.canvas_px))
-    return maps
+@dataclass(frozen=True)
+class _WrinkleSource:
+    """A file of maps, or a folder of people to measure them on; None = no people, for it is a file."""
+
+    path: Path
+    people: tuple[Person, ...] | None
+
+    def digest(self) -> str:
+        if self.people is None:
+            return digest(self.path.parent, [self.path])
+        return digest(self.path, [file for one in self.people for _, file in one.pictures])
+
+    def maps(self, mesh: FaceMesh) -> WrinkleMaps:
+        if self.people is None:
+            return load_wrinkles(self.path, mesh.canvas_px)
+        return measure_wrinkles(self.people, mesh)
+
+
+def _wrinkle_sources(paths: Sequence[str | os.PathLike[str]], leave_out: Sequence[str]) -> list[_WrinkleSource]:
+    sources, names = [], set()
+    for path in map(Path, paths):
+        everybody = list_people([path]) if path.is_dir() else None
+        names |= {one.name for one in everybody or ()}
+        kept = None if everybody is None else tuple(one for one in everybody if one.name not in leave_out)
+        sources.append(_WrinkleSource(path, kept))
+    unknown = sorted(set(leave_out) - names)
+    if unknown:
+        nameless = ", ".join(one.path.name for one in sources if one.people is None)
+        raise UsageError(
+            "unknown-person",
+            f"Nobody in the folders of --wrinkles is called {', '.join(unknown)}.",
+            f"Nobody can be left out of {nameless}: it holds no names." if nameless else "Correct --leave-out.",
+        )
+    return sources

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nuke_reage.core.errors import FaceError, UsageError
+from nuke_reage.core.errors import FaceError, MediaError, UsageError
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.faces.canonical import FFHQ, crop_frame, fit_pose, framing_from_spec
 from nuke_reage.faces.types import FaceBackend
@@ -178,7 +178,11 @@ def load_portraits(
         if path.stem not in entries:
             skipped[path.name] = "no age is given"
             continue
-        rgb = read_picture(path)
+        try:
+            rgb = read_picture(path)
+        except MediaError as error:
+            skipped[path.name] = "damaged or no picture" if error.slug == "not-a-picture" else error.message
+            continue
         if float(np.abs(rgb[..., 0] - rgb[..., 2]).mean()) < _GREY_LEVEL:
             skipped[path.name] = "black and white"
             continue

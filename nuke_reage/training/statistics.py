@@ -15,14 +15,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nuke_reage.core.errors import UsageError
 from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.mesh import FaceMesh, blur
 from nuke_reage.training.portraits import Portrait
 
-__all__ = ["AgingStatistics", "DetailBands", "age_terms", "align", "detail_bands", "log_colour", "luminance", "measure"]
+__all__ = [
+    "AgingStatistics",
+    "DetailBands",
+    "age_terms",
+    "align",
+    "detail_bands",
+    "encoded_colour",
+    "log_colour",
+    "luminance",
+    "measure",
+]
 
-_LOG_OFFSET = 0.03
+_LOG_OFFSET = np.float32(0.03)
 _LUMINANCE = np.array([0.3, 0.6, 0.1], np.float32)
 _CENTRE_YEARS, _BEND_YEARS = 55.0, 60.0
 _YOUNGEST_YEARS, _OLDEST_YEARS = 20.0, 82.0
@@ -93,7 +104,12 @@ def age_terms(years: float, sex: str) -> npt.NDArray[np.float64]:
 
 def log_colour(rgb: FloatArray) -> FloatArray:
     """Encoded RGB as log, with an offset that keeps black finite."""
-    return np.asarray(np.log(rgb + np.float32(_LOG_OFFSET)), np.float32)
+    return np.asarray(np.log(rgb + _LOG_OFFSET), np.float32)
+
+
+def encoded_colour(logs: FloatArray) -> FloatArray:
+    """Encoded RGB of log colour: the inverse of :func:`log_colour`."""
+    return np.asarray(np.exp(logs) - _LOG_OFFSET, np.float32)
 
 
 def luminance(rgb: FloatArray) -> FloatArray:
@@ -126,10 +142,15 @@ def measure(portraits: Sequence[Portrait]) -> AgingStatistics:
         portraits: at least 30, all on canvases of one size.
 
     Raises:
-        ValueError: too few portraits, or canvases of several sizes.
+        UsageError: ``few-portraits``.
+        ValueError: canvases of several sizes.
     """
     if len(portraits) < _MIN_PORTRAITS:
-        raise ValueError(f"statistics of aging need at least {_MIN_PORTRAITS} portraits, got {len(portraits)}")
+        raise UsageError(
+            "few-portraits",
+            f"Aging is measured on at least {_MIN_PORTRAITS} portraits; {len(portraits)} can be used.",
+            "Add portraits of many ages; those without a known age, a face or colour do not count.",
+        )
     canvas_px = portraits[0].crop.rgb.shape[0]
     if any(one.crop.rgb.shape != (canvas_px, canvas_px, 3) for one in portraits):
         raise ValueError("all portraits must have canvases of one size")

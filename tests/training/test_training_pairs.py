@@ -20,7 +20,7 @@ from nuke_reage.training.hair import Hair, HairFinder, recolour
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.pairs import make_pairs
 from nuke_reage.training.pictures import read_picture
-from nuke_reage.training.portraits import Crop, Portrait, calibrated_ages, crop_face, read_ages
+from nuke_reage.training.portraits import Crop, Portrait, calibrated_ages, crop_face, load_portraits, read_ages
 from nuke_reage.training.statistics import detail_bands, log_colour, luminance, measure
 from nuke_reage.training.wrinkles import WrinkleMaps, load_wrinkles, measure_wrinkles
 
@@ -188,9 +188,122 @@ def test_strengths_are_checked(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_too_few_portraits_are_refused(landmarks):
-    with pytest.raises(ValueError, match="at least 30"):
-        measure([portrait("a", 40.0, np.full((SIDE, SIDE, 3), 0.5), landmarks)])
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    """Thirty portraits of one public-domain face in other light, said to be 25 to 80 years old; only to be read."""
+    data = pytest.importorskip("skimage.data")
+    folder, rng, ages = tmp_path_factory.mktemp("collection"), np.random.default_rng(0), {}
+    (folder / "portraits").mkdir()
+    for index in range(30):
+        picture = data.astronaut()[0:256, 96:352] * rng.uniform(0.8, 1.0) + rng.normal(0.0, 3.0, (256, 256, 3))
+        key = f"p{index:02d}"
+        cv2.imwrite(str(folder / "portraits" / f"{key}.jpg"), np.clip(picture[:, :, ::-1], 0, 255).astype(np.uint8))
+        ages[key] = {"age": 25 + round(index * 1.9), "sex": "fm"[index % 2]}
+    (folder / "portraits.json").write_text(json.dumps(ages))
+    return folder
+
+
+def pairs_of(collection, out, **changes):
+    given = {"ages": (20, 85), "canvas_px": SIDE, "limit": 1, **changes}
+    return make_pairs(collection / "portraits", out, ages_file=collection / "portraits.json", **given)
+
+
+def test_too_few_portraits_are_refused_and_damaged_ones_left_out(collection, tmp_path, reage):
+    shutil.copytree(collection, tmp_path / "few")
+    for path in sorted((tmp_path / "few" / "portraits").iterdir())[2:]:
+        path.unlink()
+    (tmp_path / "few" / "portraits" / "p29.jpg").write_bytes(b"no picture")
+    usable, skipped = load_portraits(tmp_path / "few" / "portraits", tmp_path / "few" / "portraits.json", SIDE)
+    assert [one.key for one in usable] == ["p00", "p01"] and skipped == {"p29.jpg": "damaged or no picture"}
+    done = reage("data", "pairs", tmp_path / "few" / "portraits", tmp_path / "out", "--json")
+    assert done.code == 2 and done.json["error"]["code"] == "usage.few-portraits"
+    assert "at least 30 portraits; 2 can" in done.json["error"]["message"] and not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_one_recipe_takes_no_pictures_of_another(collection, tmp_path):
+    out = tmp_path / "pairs"
+    pairs_of(collection, out)
+    manifest = (out / "pairs.json").read_bytes()
+    pictures = {path: path.read_bytes() for path in out.rglob("*.jpg")}
+    shutil.copytree(collection, tmp_path / "more")
+    shutil.copy(collection / "portraits" / "p00.jpg", tmp_path / "more" / "portraits" / "another.jpg")
+    others = [{"canvas_px": 96}, {"ages": (20, 60)}, {"lines": "resembling"}, {"strengths": Strengths(relief=0.5)}]
+    for source, changes in [(collection, one) for one in others] + [(tmp_path / "more", {})]:
+        with pytest.raises(UsageError) as caught:
+            pairs_of(source, out, limit=3, **changes)
+        assert caught.value.code == "usage.other-recipe" and "another folder" in caught.value.hint
+    assert (out / "pairs.json").read_bytes() == manifest
+    assert {path: path.read_bytes() for path in out.rglob("*.jpg")} == pictures
+
+
+def test_more_people_of_the_same_recipe_join_and_nobodys_photograph_is_forgotten(collection, tmp_path):
+    out = tmp_path / "pairs"
+    pairs_of(collection, out, limit=2)
+    second = next(one for one in list_people([out]) if one.name == "p01")
+    second.picture(85).write_bytes(b"old")
+    pairs_of(collection, out, limit=1)
+    assert {one.name: one.real_age for one in list_people([out])} == {"p00": 25, "p01": 27}
+    pairs_of(collection, out, limit=3, part=slice(1, None, 2))
+    assert second.picture(85).read_bytes() != b"old", "who is there already is made again"
+    manifest = json.loads((out / "pairs.json").read_text())
+    assert manifest["real_ages"] == {"p00": 25, "p01": 27, "p02": 29}
+
+
+def test_a_run_that_was_killed_has_said_what_it_makes(collection, tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def kill(stage, done, total):
+        if (stage, done) == ("pairs", 1):
+            raise Killed
+
+    with pytest.raises(Killed):
+        pairs_of(collection, tmp_path / "out", limit=2, progress=kill)
+    assert [(one.name, one.real_age) for one in list_people([tmp_path / "out"])] == [("p00", 25)]
+    with pytest.raises(UsageError, match="another ages"):
+        pairs_of(collection, tmp_path / "out", ages=(30, 70))
+    assert pairs_of(collection, tmp_path / "out", limit=2).people == 2
+
+
+def test_a_manifest_of_an_earlier_version_is_compared_as_far_as_it_goes(collection, tmp_path):
+    out = tmp_path / "pairs"
+    pairs_of(collection, out)
+    newer = ("command", "portraits_sha256", "wrinkles_sha256")
+    manifest = json.loads((out / "pairs.json").read_text())
+    (out / "pairs.json").write_text(json.dumps({key: one for key, one in manifest.items() if key not in newer}))
+    with pytest.raises(UsageError, match="another canvas_px"):
+        pairs_of(collection, out, canvas_px=96)
+    assert pairs_of(collection, out).people == 1
+
+
+@pytest.mark.slow
+def test_two_processes_make_a_data_set_at_the_same_time(collection, tmp_path, reage_process):
+    def start(out, *more):
+        return reage_process(
+            "data", "pairs", collection / "portraits", out, "--size", SIDE, "--ages", "20,85", "--limit", 4, *more
+        )  # fmt: skip
+
+    for process in [start(tmp_path / "parts", "--part", f"{number}/2") for number in (1, 2)]:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    pairs_of(collection, tmp_path / "whole", limit=4)
+    whole = {path.relative_to(tmp_path / "whole"): path.read_bytes() for path in (tmp_path / "whole").rglob("*.*")}
+    parts = {path.relative_to(tmp_path / "parts"): path.read_bytes() for path in (tmp_path / "parts").rglob("*.*")}
+    assert parts == whole and len(whole) == 4 * 3 + 1
+
+
+def test_somebody_to_leave_out_must_be_there(collection, make_people, tmp_path):
+    people = make_people(tmp_path / "people", range(2))
+    np.savez(tmp_path / "maps.npz", log_ratio=np.zeros((1, 1, 64, 64, 3)), ages=[60], reference_age=20)
+    for wrinkles, hint in (
+        ([people], "--leave-out"),
+        ([tmp_path / "maps.npz"], "maps.npz: it holds no names"),
+        ([], ""),
+    ):
+        with pytest.raises(UsageError, match="called person_07") as caught:
+            pairs_of(collection, tmp_path / "out", wrinkles=wrinkles, leave_out=["person_07"])
+        assert caught.value.code == "usage.unknown-person" and hint in caught.value.hint
+    assert not (tmp_path / "out").exists()
 
 
 def test_dark_hair_greys_and_grey_hair_gets_its_colour_back_and_skin_stays():

@@ -11,6 +11,7 @@ from nuke_reage.core.errors import UsageError
 from nuke_reage.faces.age_estimate import age_estimator_installed, create_age_estimator
 from nuke_reage.faces.backends import create_backend
 from nuke_reage.training.layout import list_people
+from nuke_reage.training.recipe import check_recipe
 from nuke_reage.training.render.makehuman import open_makehuman
 from nuke_reage.training.render.people import render_people, render_person
 from nuke_reage.training.render.raster import rasterise
@@ -124,6 +125,23 @@ def test_what_is_missing_is_said(plain_skins, tmp_path, monkeypatch, reage):
         render_people(tmp_path / "out", 1, plain_skins)
     assert caught.value.code == "usage.no-makehuman" and "nuke-reage[render]" in caught.value.hint
     assert not (tmp_path / "out").exists()
+
+
+@needs_body
+def test_another_seed_or_size_or_command_does_not_go_on_with_somebody(plain_skins, tmp_path, reage):
+    out = tmp_path / "renders"
+    arguments = ("data", "render", out, "--ids", 1, "--skins", plain_skins, "--ages", "20,80", "--json")
+    assert reage(*arguments, "--size", 64).json["made"] == 2
+    (out / "render_0000" / "80.png").unlink()
+    for changed in (("--size", 64, "--seed", 1), ("--size", 96)):
+        refused = reage(*arguments, *changed)
+        assert refused.code == 2 and refused.json["error"]["code"] == "usage.other-recipe"
+    with pytest.raises(UsageError, match="another command"):
+        check_recipe(out, "data pairs", {"canvas_px": 64})
+    assert [one.name for one in (out / "render_0000").iterdir()] == ["20.png"]
+    (person,) = list_people([out])
+    assert person.real_age is None, "nobody of them is a photograph"
+    assert reage(*arguments, "--size", 64, "--ids", 2).json["made"] == 3
 
 
 @needs_body

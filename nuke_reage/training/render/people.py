@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nuke_reage.training.layout import EVERYBODY
-from nuke_reage.training.pictures import write_picture
+from nuke_reage.training.pictures import list_pictures, write_picture
+from nuke_reage.training.recipe import digest, write_manifest
 from nuke_reage.training.render.makehuman import MakeHuman, open_makehuman
 from nuke_reage.training.render.person import draw_identity, shape_at
 from nuke_reage.training.render.raster import Floats, floats
@@ -51,7 +52,8 @@ def render_people(
 ) -> int:
     """Write ``out/render_0000/AGE.png`` and so on, in the layout and crop that training wants.
 
-    Person ``n`` depends on the seed and ``n`` alone; whoever is there whole is kept.
+    Person ``n`` depends on the seed and ``n`` alone; whoever is there whole is kept, in a folder that was made with the
+    same seed, size and skins.
 
     Args:
         out: the data set's folder.
@@ -67,10 +69,12 @@ def render_people(
         How many pictures were made now.
 
     Raises:
-        UsageError: the body or the skins are not there.
+        UsageError: the body or the skins are not there, or the folder was made otherwise.
         MediaError: a picture cannot be written.
     """
     makehuman, skin_set = open_makehuman(), SkinSet(skins)
+    recipe = {"seed": seed, "canvas_px": size_px, "skins_sha256": digest(skins, list_pictures(skins))}
+    write_manifest(out, "data render", recipe)
     made, done, now = 0, 0, range(count)[part]
     for number in now:
         folder = out / f"render_{number:04d}"
