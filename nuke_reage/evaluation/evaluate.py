@@ -29,6 +29,7 @@ from nuke_reage.evaluation.samples import (
     identity_score,
     robustness,
 )
+from nuke_reage.evaluation.sitters import Sitter, told_apart
 from nuke_reage.evaluation.sitting import ModelRunner, Sitting
 from nuke_reage.faces.age_estimate import AgeEstimator
 from nuke_reage.models.registry import Registry
@@ -39,32 +40,10 @@ __all__ = ["PHOTO_AGES_YEARS", "Evaluation", "EvaluationReport", "Listener", "Mo
 PHOTO_AGES_YEARS = (20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0)
 """Ages that photos are shown at."""
 
-_PHOTOS = "photos"
 _PROBE_SOURCE_YEARS, _ROUND_TRIP_YEARS, _PROBE_GAP_YEARS = 40.0, 20.0, 25.0
 _OLDEST_YEARS = 85.0
 
 Image = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Sitter:
-    """A person to look at.
-
-    Attributes:
-        data_set: name of the data set, for the report.
-        name: of the person.
-        pictures: (age in years, file), aligned with each other.  One alone is a photo without true targets; its age may
-            be NaN = to be read.
-    """
-
-    data_set: str
-    name: str
-    pictures: tuple[tuple[float, Path], ...]
-
-    @classmethod
-    def of_photo(cls, photo: Path, age_years: float = math.nan) -> Sitter:
-        """A single photo, to be shown at many ages."""
-        return cls(_PHOTOS, photo.stem, ((age_years, photo),))
 
 
 @dataclass(frozen=True)
@@ -85,7 +64,7 @@ class Evaluation:
     """What to look at, and with what.
 
     Attributes:
-        sitters: people of data sets and photos.
+        sitters: people of data sets and photos; photos of one name are told apart by their folders.
         clip: a movie or sequence, and the age of its person (NaN = to be read); None = none.
         ages_per_person: how many of a person's ages are used, both as sources and as targets.
         clip_frames: how many frames of the clip.
@@ -187,7 +166,7 @@ class _Judge:
         Raises:
             FaceError: nobody has a face.
         """
-        sitters = self._task.sitters
+        sitters = told_apart(self._task.sitters)
         self._heard.progress(self._label, "people", 0, len(sitters))
         for index, sitter in enumerate(sitters):
             photo = len(sitter.pictures) == 1

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from nuke_reage.core.errors import FaceError, MediaError
 from nuke_reage.evaluation.evaluate import Evaluation, Sitter, evaluate
 from nuke_reage.evaluation.identity import StructureIdentity
 from nuke_reage.evaluation.report import report_html, report_json, report_rows
+from nuke_reage.evaluation.sitters import told_apart
 from nuke_reage.training.layout import list_people
 
 PERFECT, OPPOSITE = -0.3, 0.3
@@ -100,6 +102,23 @@ def test_photos_are_shown_at_many_ages_and_need_an_age(people, make_model):
     with pytest.raises(FaceError) as caught:
         evaluate([model], Evaluation((Sitter.of_photo(photo),), backend="torch"))
     assert caught.value.code == "face.age-unknown" and "photo.jpg:35" in caught.value.hint
+
+
+def test_photos_of_one_name_are_two_photos(people, make_model):
+    """ann and bob at 45, both called 45; their readings lie apart, and one slope over both would be another."""
+    photos = tuple(Sitter.of_photo(people / who / "45.png", 45.0) for who in ("ann", "bob"))
+    seen = evaluate([make_model("right", PERFECT)], Evaluation(photos, estimator=Darkness(), backend="torch"))
+    slopes = seen.models[0].ages.slope_by_picture
+    assert set(slopes) == {"photos/ann/45.png/45", "photos/bob/45.png/45"}
+    ((_, sheet),) = seen.sheets
+    assert sheet.shape[0] > 2 * 288, "a row for each"
+
+
+def test_names_are_as_long_as_it_takes():
+    given = ["one/a/x.png", "two/a/x.png", "two/a/y.png", "b/z.png", "b/z.jpg", "c/w.png", "c/w.png"]
+    named = told_apart([Sitter.of_photo(Path(one), 40.0) for one in given])
+    expected = ["one/a/x.png", "two/a/x.png", "y", "z.png", "z.jpg", "w.png (1)", "w.png (2)"]
+    assert [one.name for one in named] == expected
 
 
 def test_pictures_without_a_face_are_left_out_and_named(people, make_model):
