@@ -157,7 +157,8 @@ def _value_name(option: click.Option) -> str:
 
 def _range_of(option: click.Option) -> str:
     one = next((knob for knob in KNOBS if knob.flag in option.opts), None)
-    return f" {one.minimum:g} to {one.maximum:g}." if one and one.kind in {"float", "int"} else ""
+    # Another command may have a flag of that name, as --lines, which takes no number and so has no range.
+    return f" {one.minimum:g} to {one.maximum:g}." if one and option.type in {click.FLOAT, click.INT} else ""
 
 
 # jobs.md

@@ -70,6 +70,16 @@ def test_every_knob_is_documented():
     assert [one.setting for one in KNOBS if f"`{one.setting}`" not in keys and f"`{one.setting}." not in keys] == []
 
 
+def test_a_range_is_said_of_the_flag_that_it_belongs_to():
+    """``--lines`` is a gain for a shot, and the name of an exemplar for pairs."""
+    page = load("generate").cli_page()
+    rows = {
+        words: next(line for line in page.partition(f"## reage {words}\n")[2].splitlines() if "`--lines`" in line)
+        for words in ("run", "data pairs")
+    }
+    assert "0 to 3." in rows["run"] and "exemplar" in rows["data pairs"] and " to " not in rows["data pairs"]
+
+
 def test_every_command_has_a_heading():
     text = (DOCS / "cli.md").read_text(encoding="utf-8")
     commands = list(load("generate").walk_commands(cli))
