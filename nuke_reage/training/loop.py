@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from nuke_reage.core.errors import DeviceError, UsageError
+from nuke_reage.core.errors import UsageError
 from nuke_reage.training.batches import Batch, FileBatches
 from nuke_reage.training.boards import Board, open_boards
 from nuke_reage.training.check import check_people, require_sound
 from nuke_reage.training.config import TrainConfig
 from nuke_reage.training.device_batches import DeviceBatches, fits
+from nuke_reage.training.devices import open_fabric
 from nuke_reage.training.export import describe_model, write_model
 from nuke_reage.training.layout import Person, list_people
 from nuke_reage.training.learner import Learner
@@ -132,7 +132,7 @@ def train(
     described = describe_model(config.model, ages, data_names, begun.age_range if begun else None)
     require_sound(check_people(people, folders))
     pairs = validation_pairs(kept, config.validation.pairs_per_person, config.validation.max_people)
-    fabric = _fabric(device, config)
+    fabric = open_fabric(device, config)
     learner = Learner(config, fabric, begun.generator if begun else None, begun.discriminator if begun else None)
     batches = _batches(training_people, config, fabric)
     weights = (begun.sha256, begun.discriminator_sha256) if begun else ()
@@ -280,22 +280,3 @@ def _batches(people: list[Person], config: TrainConfig, fabric: Fabric) -> FileB
     if where == "always" or (where == "auto" and fits(people, config.model.canvas_px, device)):
         return DeviceBatches(people, config, device, fabric.global_rank)
     return FileBatches(people, config, fabric.global_rank)
-
-
-def _fabric(device: str, config: TrainConfig) -> Fabric:
-    if (device == "cuda" and not torch.cuda.is_available()) or (
-        device == "mps" and not torch.backends.mps.is_available()
-    ):
-        raise DeviceError("no-such-device", f"This machine has no {device} device.", "Give --device auto.")
-    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if config.optimiser.precision == "bf16" else "32-true"
-    # torchrun tells how many processes there are, on this machine and on all.
-    here, everywhere = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
-    fabric = Fabric(
-        accelerator=device,
-        devices=here,
-        num_nodes=max(1, everywhere // here),
-        strategy="ddp" if everywhere > 1 else "auto",
-        precision=precision,
-    )
-    fabric.launch()
-    return fabric
