@@ -16,17 +16,28 @@ from nuke_reage.core.job import JobSpec
 from nuke_reage.core.knobs import KNOBS, Knob
 from nuke_reage.core.ladder import parse_ladder
 from nuke_reage.core.looks import load_look
+from nuke_reage.core.pathmap import PATH_SETTINGS, from_home
 from nuke_reage.core.strict import nearest, to_dict
 
-__all__ = ["job_options", "make_job"]
+__all__ = ["home_path", "job_options", "make_job"]
 
 Command = Callable[..., Any]
 
+
 _LAYERS_HELP = (
     "EXR sequence for the layers beside a still or movie, layers/clip.####.exr, or a folder for it. "
-    "With --layers alone they go beside OUT, under its name."
+    "With --layers alone they go beside OUT, under its name, and replace nothing but such layers there."
 )
 _LOOK_HELP = "Adjustments from a file of reage look; flags given beside it count instead of its values."
+
+
+def home_path(text: str) -> str:
+    """A path as the shell would hand it over, had the user not quoted it; the type of whatever takes one.
+
+    Raises:
+        UsageError: it begins with the ``~`` of nobody.
+    """
+    return from_home(text, "The path")
 
 
 def job_options(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
@@ -37,9 +48,11 @@ def job_options(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command
 
     def add(command: Command) -> Command:
         if "gain" not in without:
-            command = click.option("--look", default="", metavar="FILE", help=_LOOK_HELP)(command)
+            command = click.option("--look", type=home_path, default="", metavar="FILE", help=_LOOK_HELP)(command)
         if "layers" not in without:
-            command = click.option("--layers-to", default="", metavar="FILE", help=_LAYERS_HELP)(command)
+            command = click.option("--layers-to", type=home_path, default="", metavar="FILE", help=_LAYERS_HELP)(
+                command
+            )
         for one in reversed(KNOBS):
             if one.name not in without:
                 command = _option(one)(command)
@@ -63,7 +76,9 @@ def _option(one: Knob) -> Callable[[Command], Command]:
         return click.option(one.flag, one.name, default="", metavar="NAME=VALUE,...", help=text)
     default = ",".join(str(item) for item in one.default) if isinstance(one.default, tuple) else one.default
     metavar = {"age": "AGE", "layers": "NAMES", "rgb": "R,G,B", "file": "FILE", "ladder": "AGES"}.get(one.kind, "TEXT")
-    return click.option(one.flag, one.name, default=default, show_default=bool(default), metavar=metavar, help=text)
+    kind_of = home_path if one.setting in PATH_SETTINGS else str
+    shown: dict[str, Any] = {"show_default": bool(default), "metavar": metavar, "help": text}
+    return click.option(one.flag, one.name, type=kind_of, default=default, **shown)
 
 
 def make_job(
@@ -85,7 +100,8 @@ def make_job(
         base: a job file's job.
 
     Raises:
-        UsageError: an age is missing, or a value is out of range.
+        UsageError: an age is missing, a value is out of range, or layers whose file nobody named would replace
+            something else (with ``--overwrite`` they do).
     """
     if base is None:
         data: dict[str, Any] = {"plate": {"path": plate}, "output": {"path": out}}
@@ -107,7 +123,13 @@ def make_job(
     elif context.get_parameter_source("layers") is ParameterSource.COMMANDLINE and not output.get("layers_path"):
         # Whoever names layers wants them; a still or movie cannot hold any.
         output["layers_path"] = "" if _is_exr(output["path"]) else _layers_path("", output["path"])
-    return JobSpec.from_dict(data)
+    job = JobSpec.from_dict(data)
+    was_named = output.get("layers_path", "") in {"", asked, base.output.layers_path if base else ""}
+    if not was_named and not context.params.get("overwrite"):
+        from nuke_reage.pipeline.outputs import check_unnamed_layers
+
+        check_unnamed_layers(job.output)
+    return job
 
 
 def _is_exr(path: str) -> bool:
@@ -118,11 +140,10 @@ def _layers_path(asked: str, out: str) -> str:
     """The EXR beside a still or movie: as asked for, or by the name of that in a folder."""
     if asked and Path(asked).suffix and not asked.endswith(("/", os.sep)) and not Path(asked).is_dir():
         return asked
-    from nuke_reage.pipeline.outputs import is_movie
+    from nuke_reage.pipeline.outputs import layers_beside
 
-    beside = Path(out)
-    name = f"{beside.stem}.####.exr" if is_movie(beside) else f"{beside.stem}.exr"
-    return str(Path(asked) / name if asked else beside.with_name(name))
+    beside = layers_beside(out)
+    return str(Path(asked) / Path(beside).name) if asked else beside
 
 
 def _put(data: dict[str, Any], one: Knob, value: Any) -> None:
@@ -161,6 +182,8 @@ def _by_part(one: Knob, text: str) -> dict[str, Any]:
         name, _, value = (side.strip() for side in piece.partition("="))
         if name not in one.parts:
             raise UsageError("bad-setting", f"{one.flag} has no {name!r}.", nearest(name, one.parts))
+        if name in values:
+            raise UsageError("bad-setting", f"{one.flag} names {name} twice.", "Leave one of them away.")
         try:
             values[name] = to_dict(OffsetCurve.parse(value)) if one.kind == "region_ages" else float(value)
         except ValueError:

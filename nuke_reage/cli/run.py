@@ -13,10 +13,11 @@ import click
 
 from nuke_reage.cli.console import BarReporter, interruptible, make_progress, show_json, stderr_console
 from nuke_reage.cli.farmlog import FarmLog
-from nuke_reage.cli.options import job_options, make_job
+from nuke_reage.cli.options import home_path, job_options, make_job
 from nuke_reage.core.errors import UsageError
+from nuke_reage.core.files import require_own
 from nuke_reage.core.frames import format_frames
-from nuke_reage.core.job import JobSpec, load_job, save_job
+from nuke_reage.core.job import JobSpec, is_job_text, load_job, save_job
 from nuke_reage.core.pathmap import localise
 from nuke_reage.core.site import load_site, path_rules
 
@@ -46,12 +47,23 @@ the same plate, track, model and settings.
 
 
 @click.command("run", help=_HELP)
-@click.argument("plate")
-@click.argument("out", required=False, default="")
+@click.argument("plate", type=home_path)
+@click.argument("out", type=home_path, required=False, default="")
 @click.option("--frames", default="", metavar="RANGE", help="Frames to bake, as 1001-1050x2. Default: all.")
-@click.option("--overwrite", is_flag=True, help="Bake also what is there already, and track again.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Bake also what is there already, and track again; a damaged track is kept as FILE.bak.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
-@click.option("--save-job", "job_file", default="", metavar="FILE", help="Write the job to a file and stop there.")
+@click.option(
+    "--save-job",
+    "job_file",
+    type=home_path,
+    default="",
+    metavar="FILE",
+    help="Write the job to a file and stop there. A file that is there is replaced only if it is a job file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 @job_options()
 @click.pass_context
@@ -73,7 +85,9 @@ def command(
     from nuke_reage.pipeline.shot import open_shot, plan_shot
 
     if job_file or dry_run:
-        plan = plan_shot(job)
+        if job_file:
+            require_own(job_file, is_job_text, "a job file", "Choose another name, or delete the file first.")
+        plan = plan_shot(job, overwrite=overwrite)
         if job_file:
             save_job(plan.job.with_sampled_ages(plan.frames), job_file)
         _show_plan(plan, job_file, as_json=as_json)

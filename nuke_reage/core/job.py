@@ -26,7 +26,7 @@ from nuke_reage.core.settings import (
 )
 from nuke_reage.core.strict import canonical_json, from_dict, read_json, to_dict
 
-__all__ = ["JOB_VERSION", "JobSpec", "load_job", "save_job"]
+__all__ = ["JOB_VERSION", "JobSpec", "is_job_text", "load_job", "save_job"]
 
 JOB_VERSION = 1
 _MAX_BYTES = 64 * 1024 * 1024
@@ -113,6 +113,15 @@ def load_job(path: str | os.PathLike[str]) -> JobSpec:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("bad-job", f"Cannot read the job file {file}: {error}.", "Check the path.") from None
     return JobSpec.from_dict(read_json(text, str(file)))
+
+
+def is_job_text(text: str) -> bool:
+    """Whether a text is a job file's, of any version, with typing errors too."""
+    try:
+        data = read_json(text, "")
+    except UsageError:
+        return False
+    return {"plate", "output", "source_age", "target_age"} <= set(data)
 
 
 def save_job(job: JobSpec, path: str | os.PathLike[str]) -> None:

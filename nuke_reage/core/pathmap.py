@@ -19,7 +19,16 @@ from nuke_reage.core.errors import UsageError
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.strict import read_json
 
-__all__ = ["PATH_SETTINGS", "PathRoot", "PathRule", "localise", "map_path", "read_path_rules", "rules_of_roots"]
+__all__ = [
+    "PATH_SETTINGS",
+    "PathRoot",
+    "PathRule",
+    "from_home",
+    "localise",
+    "map_path",
+    "read_path_rules",
+    "rules_of_roots",
+]
 
 PATH_SETTINGS = (
     "plate.path",
@@ -135,8 +144,24 @@ def map_path(path: str, rules: Sequence[PathRule]) -> str:
     return path
 
 
+def from_home(path: str, what: str) -> str:
+    """The path with ``~`` and ``~name`` written out; a slash at its end stays, and any other path is as it was.
+
+    Args:
+        path: a path, a pattern, or empty.
+        what: what it is, for the message.
+
+    Raises:
+        UsageError: nobody is called so.
+    """
+    whole = os.path.expanduser(path)  # noqa: PTH111
+    if whole.startswith("~"):
+        raise UsageError("bad-path", f"{what} is {path[:60]}: nobody is called so.", "Correct it.")
+    return whole
+
+
 def localise(job: JobSpec, rules: Sequence[PathRule], allowed: Sequence[str] = ()) -> JobSpec:
-    """The job with its paths as this machine calls them.
+    """The job with its paths as this machine calls them, and ``~`` written out.
 
     Args:
         job: the job, perhaps of another system.
@@ -144,13 +169,14 @@ def localise(job: JobSpec, rules: Sequence[PathRule], allowed: Sequence[str] = (
         allowed: folders that a job may name files in; empty = all.
 
     Raises:
-        UsageError: a path leads out of the allowed folders, through ``..`` or a link too, or can be no path.
+        UsageError: a path leads out of the allowed folders, through ``..`` or a link too, begins with the ``~`` of
+            nobody, or can be no path.
     """
     data = job.to_dict()
     for setting in PATH_SETTINGS:
         group, _, name = setting.partition(".")
         text: Any = data[group][name]
-        mapped = map_path(text, rules)
+        mapped = from_home(map_path(text, rules), setting)
         _check_path(setting, mapped)
         if allowed and _names_file(setting, mapped):
             _check_inside(setting, mapped, allowed)
@@ -165,11 +191,6 @@ def _check_path(setting: str, path: str) -> None:
     longest = max(len(name.encode("utf-8", "replace")) for name in names)
     if longest > _MAX_NAME_BYTES or len(path) > _MAX_PATH or _WIDE_TOKEN.search(path):
         raise UsageError("bad-path", f"{setting} is too long: {path[:60]}...", "Write a shorter path.")
-    if path.startswith("~"):
-        try:
-            Path(path).expanduser()
-        except RuntimeError:
-            raise UsageError("bad-path", f"{setting} is {path[:60]}: nobody is called so.", "Correct it.") from None
 
 
 def _names_file(setting: str, text: str) -> bool:
@@ -179,7 +200,7 @@ def _names_file(setting: str, text: str) -> bool:
 
 
 def _check_inside(setting: str, path: str, allowed: Sequence[str]) -> None:
-    real = os.path.realpath(Path(path).expanduser())
+    real = os.path.realpath(path)
     for folder in allowed:
         root = os.path.realpath(Path(folder).expanduser())
         if os.path.normcase(real) == os.path.normcase(root) or os.path.normcase(real).startswith(

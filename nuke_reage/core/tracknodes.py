@@ -5,6 +5,7 @@ Each moves a picture of the reference frame along with the face: it changes noth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from nuke_reage.core.errors import UsageError
 from nuke_reage.core.strict import nearest
 from nuke_reage.core.trackpath import POINTS, TrackPath, TrackStep
 
-__all__ = ["TRACK_KINDS", "NodeText", "curve_text", "script_of", "track_node"]
+__all__ = ["TRACK_KINDS", "NodeText", "curve_text", "is_track_script", "script_of", "track_node"]
 
 TRACK_KINDS = ("Transform", "CornerPin2D", "Tracker4")
 # Tracker4's table: type, shown, width and the columns that have these.
@@ -29,6 +30,8 @@ _COLUMNS = (
 )
 _BOXES = "-32 -32 32 32 -22 -22 22 22"
 _DIGITS = 4
+_OWN_LABEL = ' label "ReAge track, reference '
+_OWN_END = re.compile(rf'\n{_OWN_LABEL}-?\d+"\n\}}\n\Z')
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,12 @@ def script_of(node: NodeText) -> str:
         braced = f"{{{value}}}" if " " in value and not value.startswith('"') else value
         lines.append(f" {name} {braced}")
     return "\n".join([*lines, "}", ""])
+
+
+def is_track_script(text: str) -> bool:
+    """Whether a text is one node as :func:`script_of` writes it, and nothing else."""
+    begins = any(text.startswith(f"{kind} {{\n inputs 0\n") for kind in TRACK_KINDS)
+    return begins and _OWN_END.search(text) is not None and text.count(_OWN_LABEL) == 1
 
 
 def curve_text(values: Mapping[int, float]) -> str:

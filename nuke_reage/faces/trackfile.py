@@ -132,9 +132,7 @@ class Track:
         except FileNotFoundError:
             raise FaceError("track-not-found", f"There is no trackfile {file}.", "Track the shot first.") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise FaceError(
-                "corrupt-track", f"Cannot read trackfile {file}: {error}.", "Check the file, or track the shot again."
-            ) from None
+            raise FaceError("corrupt-track", f"Cannot read trackfile {file}: {error}.", trackjson.HINT) from None
         content = trackjson.parse(text, str(file))
         plate = PlateInfo(**content.plate)
         faces = {}

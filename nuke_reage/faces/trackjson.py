@@ -32,7 +32,7 @@ from nuke_reage.core.strict import nearest
 from nuke_reage.faces.crops import ManualCrop
 from nuke_reage.faces.types import LANDMARK_COUNT, Pose, TrackedFace, TrackState
 
-__all__ = ["FaceContent", "TrackContent", "parse", "render"]
+__all__ = ["HINT", "FaceContent", "TrackContent", "parse", "render"]
 
 _FORMAT = "reage.track"
 _VERSION = 1
@@ -40,7 +40,12 @@ _FAR_PX = 1e6
 """No plate is that large: such a number is damage, and would only fill the memory."""
 
 _THIN_PX = 1e-3
-_HINT = "Correct the file by hand, or track the shot again."
+HINT = (
+    "Correct the file by hand, or replace it: reage track PLATE -o FILE --overwrite. The old one is kept as FILE.bak, "
+    "with what was keyed by hand."
+)
+"""What to do about a damaged file."""
+
 _PLATE_KINDS: Mapping[str, type] = {
     "pattern": str,
     "fingerprint": str,
@@ -110,7 +115,7 @@ def parse(text: str, where: str) -> TrackContent:
         raise FaceError(
             "track-version",
             f"Trackfile {where} has version {version!r}; this ReAge reads {_VERSION}.",
-            "Track the shot again with this version, or use the version that wrote the file.",
+            "Replace it with reage track PLATE -o FILE --overwrite, or use the version that wrote the file.",
         )
     _keys(data, {"format", "version", "plate", "backend", "faces"}, where)
     plate = _object(data["plate"], f"{where}: plate")
@@ -226,4 +231,4 @@ def _numbers(values: Any, count: int, where: str) -> list[float]:
 
 
 def _corrupt(where: str, why: str) -> NoReturn:
-    raise FaceError("corrupt-track", f"Trackfile {where}: {why}.", _HINT)
+    raise FaceError("corrupt-track", f"Trackfile {where}: {why}.", HINT)

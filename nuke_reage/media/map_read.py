@@ -109,7 +109,15 @@ class MapSource:
         Raises:
             MediaError: the frame is missing.
         """
-        return file_fingerprint(self._path_of(frame), salt=f"{self._channel} {self._prefer_alpha}")
+        return file_fingerprint(self.path_of(frame), salt=f"{self._channel} {self._prefer_alpha}")
+
+    def path_of(self, frame: int) -> Path:
+        """The file that a frame is read from.
+
+        Raises:
+            MediaError: the frame is missing.
+        """
+        return self._source.path_of(frame if self._is_sequence else self._source.frames[0])
 
     def read(self, frame: int) -> MapFrame:
         """Read a frame.
@@ -117,7 +125,7 @@ class MapSource:
         Raises:
             MediaError: the frame or the channel is missing, or the file cannot be read.
         """
-        path = self._path_of(frame)
+        path = self.path_of(frame)
         with open_image(path) as image:
             if is_exr(image):
                 specs = all_specs(image)
@@ -131,9 +139,6 @@ class MapSource:
                     is_integer=False,
                 )
         return self._read_still(path)
-
-    def _path_of(self, frame: int) -> Path:
-        return self._source.path_of(frame if self._is_sequence else self._source.frames[0])
 
     def _choose(self, refs: tuple[ChannelRef, ...], path: Path) -> ChannelRef:
         by_name = {ref.name: ref for ref in refs}

@@ -11,6 +11,8 @@ from nuke_reage.core.errors import MediaError
 from nuke_reage.core.job import JobSpec
 from nuke_reage.media.map_read import MapFrame, MapSource
 from nuke_reage.media.plate import Plate
+from nuke_reage.media.sequence import output_path
+from nuke_reage.pipeline.outputs import require_apart
 
 __all__ = ["FrameMaps", "ShotMaps"]
 
@@ -54,6 +56,7 @@ class ShotMaps:
         self._sources = {
             what: MapSource(spec, prefer_alpha=prefer_alpha) for what, (spec, prefer_alpha) in named.items() if spec
         }
+        self._written = tuple(filter(None, (job.output.path, job.output.layers_path)))
 
     @property
     def are_none(self) -> bool:
@@ -61,13 +64,16 @@ class ShotMaps:
         return not self._sources
 
     def require_frames(self, frames: tuple[int, ...]) -> None:
-        """Make sure that each map has these frames.
+        """Make sure that each map has these frames, and that the job writes over none of them.
 
         Raises:
             MediaError: frames are missing.
+            UsageError: an output of the job is a map that it reads.
         """
-        for source in self._sources.values():
+        for what, source in self._sources.items():
             source.require_frames(frames)
+            targets = (output_path(path, frame) for path in self._written for frame in frames)
+            require_apart(targets, {source.path_of(frame) for frame in frames}, f"the {what}")
 
     def fingerprint(self, frame: int) -> dict[str, str]:
         """For each map a short text that changes when its pixels in this frame may have changed.

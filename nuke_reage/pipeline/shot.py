@@ -125,17 +125,18 @@ class Shot:
         return repr((self.canvas, gains, space.name, space.config_name, self.descriptor.lines))
 
 
-def plan_shot(job: JobSpec, frames: str = "", memory: ShotMemory | None = None) -> ShotPlan:
+def plan_shot(job: JobSpec, frames: str = "", memory: ShotMemory | None = None, *, overwrite: bool = False) -> ShotPlan:
     """Check a job without computing anything.
 
     Args:
         job: the job.
         frames: frame range that counts instead of the job's own.
         memory: of the shot before; None = there was none.
+        overwrite: the track is to be made again, whatever lies there.
 
     Raises:
         ReageError: plate, frames, maps, colourspace or model do not exist or do not fit, the output cannot be what it
-            is to be, the trackfile beside it is damaged, or a path lies where the site lets no job go.
+            is to be, the trackfile beside it is damaged and to be kept, or a path lies where the site lets no job go.
     """
     site = load_site()
     job = localise(job, path_rules(site), site.roots)
@@ -151,7 +152,7 @@ def plan_shot(job: JobSpec, frames: str = "", memory: ShotMemory | None = None) 
         # Now, not after an hour of tracking.
         maps.require_frames(chosen)
         maps.read(chosen[0], source.read(chosen[0]))
-    track = plan_track(job, source, space, load=memory.load_track)
+    track = plan_track(job, source, space, load=memory.load_track, overwrite=overwrite)
     return ShotPlan(job, source, chosen, space, descriptor, track, site, maps)
 
 
@@ -179,7 +180,7 @@ def open_shot(
     """
     listener = reporter or Silent()
     memory = memory or ShotMemory()
-    plan = plan_shot(job, frames, memory)
+    plan = plan_shot(job, frames, memory, overwrite=overwrite)
     job = plan.job
     # Found out now, not after an hour of tracking: an output that cannot be written, a model that cannot be loaded.
     for folder in output_folders(job.output):
@@ -222,7 +223,7 @@ def track_job(
     reporter: Reporter,
     *,
     path: Path | None = None,
-    crops: Mapping[int, ManualCrop] | None = None,
+    crops: Mapping[int, ManualCrop | None] | None = None,
     overwrite: bool = False,
 ) -> tuple[Track, Path]:
     """Track the plate of a job, without a model; arguments and errors as :func:`obtain_track`."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -13,20 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from nuke_reage.core.errors import CancelledError, FaceError, MediaError
+from nuke_reage.core.files import set_aside
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.strict import canonical_json
 from nuke_reage.faces.backends import create_backend
-from nuke_reage.faces.backends.manual import ManualBackend
 from nuke_reage.faces.crops import ManualCrop
 from nuke_reage.faces.exposure import sample_skin
 from nuke_reage.faces.stabilise import Smoothing
-from nuke_reage.faces.trackfile import FaceTrack, PlateInfo, Track, quantised
+from nuke_reage.faces.trackfile import PlateInfo, Track
 from nuke_reage.faces.tracking import FrameInput, TrackSettings, track_shot
 from nuke_reage.faces.types import Detection
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource
+from nuke_reage.pipeline.hand_crops import require_in_picture, with_crops, without_crops
+from nuke_reage.pipeline.outputs import name_of_shot
 from nuke_reage.pipeline.prefetch import prefetch
 from nuke_reage.pipeline.reporting import Reporter
 
@@ -47,7 +48,8 @@ class TrackPlan:
     Attributes:
         path: the trackfile.
         fingerprint: of the plate and the tracking settings, as they are now.
-        state: ``given`` (named by the artist, taken as it is), ``fresh``, ``stale`` or ``missing``.
+        state: ``given`` (named by the artist, taken as it is), ``fresh``, ``stale``, ``missing``, or ``damaged``
+            (cannot be read, and is to be replaced).
     """
 
     path: Path
@@ -61,6 +63,8 @@ def plan_track(
     space: WorkingSpace,
     path: Path | None = None,
     load: Callable[[Path], Track] = Track.load,
+    *,
+    overwrite: bool = False,
 ) -> TrackPlan:
     """Find out what has to be tracked, without tracking.
 
@@ -70,6 +74,10 @@ def plan_track(
         space: the plate's colour space.
         path: trackfile to make; None = the one that the job names, else one beside the output.
         load: reads a trackfile.
+        overwrite: a damaged trackfile is to be replaced; a named one (``given``) never is.
+
+    Raises:
+        FaceError: a trackfile is damaged and not to be replaced, or a named one is missing.
     """
     settings = [job.face.detector, job.face.smoothing, job.face.max_gap, space.name, space.config_name, job.plate.layer]
     files = [f"{frame} {source.fingerprint(frame)}" for frame in source.frames]
@@ -81,7 +89,12 @@ def plan_track(
     place = path or _beside(job.output.path)
     if not place.exists():
         return TrackPlan(place, fingerprint, "missing")
-    holds = load(place).plate.fingerprint == fingerprint
+    try:
+        holds = load(place).plate.fingerprint == fingerprint
+    except FaceError:
+        if not overwrite:
+            raise
+        return TrackPlan(place, fingerprint, "damaged")
     return TrackPlan(place, fingerprint, "fresh" if holds else "stale")
 
 
@@ -92,7 +105,7 @@ def obtain_track(
     reporter: Reporter,
     *,
     path: Path | None = None,
-    crops: Mapping[int, ManualCrop] | None = None,
+    crops: Mapping[int, ManualCrop | None] | None = None,
     overwrite: bool = False,
     load: Callable[[Path], Track] = Track.load,
     plan: TrackPlan | None = None,
@@ -105,8 +118,9 @@ def obtain_track(
         space: the plate's colour space.
         reporter: listener; ``track`` is the stage.
         path: as in :func:`plan_track`.
-        crops: where the chosen face is, keyed by hand; they are kept when the plate is tracked again.
-        overwrite: track again in any case, except a track that the artist has named.
+        crops: where the chosen face is, keyed by hand; they are kept when the plate is tracked again.  None instead of
+            a crop takes the one of that frame out, and the plate is tracked again.
+        overwrite: track again in any case, except a track that the artist has named; a damaged one is kept as ``.bak``.
         load: reads a trackfile.
         plan: what :func:`plan_track` has just said; None = ask it.
 
@@ -115,48 +129,42 @@ def obtain_track(
 
     Raises:
         FaceError: a trackfile is damaged, or a named one missing; it may hold work by hand and is left alone.
+        UsageError: a crop is for a frame that the plate lacks or lies outside of the picture, or one to take out is not
+            there.
         MediaError: no frame of the plate can be read.
         CancelledError: the reporter asked to stop; nothing is written.
     """
-    plan = plan or plan_track(job, source, space, path, load)
+    plan = plan or plan_track(job, source, space, path, load, overwrite=overwrite)
     if plan.state == "given":
         track = load(plan.path)
         if track.plate.fingerprint != plan.fingerprint:
             reporter.warn(f"{plan.path} was made from another plate or other settings; it is used as it is.")
         return track, plan.path
-    older = load(plan.path) if plan.state != "missing" else None
-    if older is None or plan.state == "stale" or overwrite:
+    placed = {frame: crop for frame, crop in (crops or {}).items() if crop is not None}
+    forgotten = set(crops or ()) - set(placed)
+    require_in_picture(placed, source)
+    older = load(plan.path) if plan.state in {"fresh", "stale"} else None
+    if forgotten:
+        older = without_crops(older or Track({}), job.face.select, forgotten)
+    if older is None or plan.state == "stale" or overwrite or forgotten:
         track = _track(job, source, space, plan.fingerprint, older, reporter)
-    elif crops:
+    elif placed:
         track = older
     else:
         return older, plan.path
-    if crops:
-        track = _with_crops(track, job.face.select, crops, source.frames)
+    if placed:
+        track = with_crops(track, job.face.select, placed, source.frames)
     if len(source.frames) > 1 or path is not None:
         # For a single still finding the face again is quicker than explaining the file.
+        if plan.state == "damaged":
+            reporter.warn(f"{plan.path} was damaged; it is kept as {set_aside(plan.path)}.")
         track.save(plan.path)
     return track, plan.path
 
 
 def _beside(output: str) -> Path:
     """``out/shot.####.exr`` → ``out/shot.track.json``."""
-    path = Path(output)
-    stem = re.split(r"[#@%$]", path.stem, maxsplit=1)[0].rstrip("._-") or "plate"
-    return path.with_name(f"{stem}.track.json")
-
-
-def _with_crops(track: Track, select: str, crops: Mapping[int, ManualCrop], frames: tuple[int, ...]) -> Track:
-    """The track with one face placed by hand; where none was found, that face is all there is."""
-    aspect = track.plate.pixel_aspect
-    if track.faces:
-        chosen = track.face(select)
-        placed = chosen.with_overrides({**chosen.overrides, **crops}, pixel_aspect=aspect)
-    else:
-        by_hand = ManualBackend(crops)
-        found = {frame: quantised(by_hand.face_at(frame, pixel_aspect=aspect)) for frame in frames}
-        placed = FaceTrack(0, found, overrides=by_hand.keys)
-    return replace(track, faces={**track.faces, placed.face_id: placed})
+    return Path(output).with_name(f"{name_of_shot(output) or 'plate'}.track.json")
 
 
 def _track(

@@ -20,6 +20,7 @@ from nuke_reage.imaging.geometry import Window, apply_affine, compose_affine, in
 from nuke_reage.media.exr import Part, write_layers
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, open_plate, output_path
+from nuke_reage.pipeline.outputs import check_st_maps
 from nuke_reage.pipeline.reporting import Reporter
 from nuke_reage.pipeline.shot import plan_space
 
@@ -89,11 +90,13 @@ def write_st_maps(
 
     Raises:
         CancelledError: the reporter asked to stop.
+        UsageError: as :func:`~nuke_reage.pipeline.outputs.check_st_maps`.
         ReageError: a file cannot be read or written.
     """
     plate = source.read(source.frames[0])
     reference = face.frames[min(face.present_frames, key=lambda one: (abs(one - reference_frame), one))]
     wanted = [frame for frame in (frames or face.present_frames) if face.at(frame) is not None]
+    check_st_maps(output, source, wanted)
     written = []
     for index, frame in enumerate(wanted):
         if reporter.cancelled():

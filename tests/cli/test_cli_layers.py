@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nuke_reage.media.exr import read_layers
+from nuke_reage.media.layers import part_names
 
 AGES = ("--source-age", "35", "--target-age", "70")
 
@@ -38,6 +39,7 @@ def test_flags_write_the_layers_that_they_ask_for(reage, plate, baked, tmp_path)
     [
         (("--region-age", "brow=5"), 2, "bad-setting"),
         (("--region-age", "nose=old"), 2, "bad-age"),
+        (("--region-age", "jaw=3,jaw=5"), 2, "bad-setting"),
         (("--ladder", "80:20:10"), 2, "bad-ladder"),
         (("--ladder", "20,abc"), 2, "bad-ladder"),
         (("--ladder", "20:400:10"), 2, "bad-ladder"),
@@ -81,3 +83,50 @@ def test_a_ladder_beyond_what_the_model_has_learnt_is_warned_of(reage, plate, ba
     assert done.code == 0, done.err
     assert any("age ladder runs from 5 to 100" in text for text in done.json["warnings"])
     assert {"ladder_005", "ladder_100"} <= set(read_layers(tmp_path / "o.1001.exr").parts)
+
+
+@pytest.mark.parametrize("flag", ["--holdout", "--matte", "--age-map"])
+@pytest.mark.parametrize("beside", [False, True], ids=["out", "layers-to"])
+def test_no_output_overwrites_a_map_that_is_read(reage, shots, plate, baked, tmp_path, flag, beside):
+    roto = shots.write_raw(tmp_path / "h.####.exr", {f: np.ones((360, 640, 3), np.float32) for f in (1001, 1002)})
+    before = [(tmp_path / f"h.{frame}.exr").read_bytes() for frame in (1001, 1002)]
+    (tmp_path / "link").symlink_to(tmp_path)
+    linked = tmp_path / "link" / "h.%04d.exr"
+    outputs = (tmp_path / "o.####.png", "--layers-to", linked) if beside else (linked,)
+    done = reage(
+        "run", plate, *outputs, *AGES, flag, f"{roto}:R", "--frames", "1001-1002", "--overwrite", "--json",
+        "--track", baked / "shot.track.json",
+    )  # fmt: skip
+    assert done.code == 2 and done.json["error"]["code"] == "usage.output-is-input", done.err
+    assert flag[2:].replace("-", " ") in done.json["error"]["message"]
+    assert [(tmp_path / f"h.{frame}.exr").read_bytes() for frame in (1001, 1002)] == before
+
+
+def test_layers_whose_file_nobody_named_replace_nothing_strange(reage, shots, tmp_path):
+    photo = shots.write(tmp_path / "photo.exr", {1: shots.film()})
+    shots.write(tmp_path / "precious.exr", {1: shots.film()})
+    precious = (tmp_path / "precious.exr").read_bytes()
+    command = ("run", photo, tmp_path / "precious.png", *AGES, "--device", "cpu", "--layers", "delta,mask")
+    for more in ((), ("--dry-run",), ("--save-job", tmp_path / "j.json"), ("--layers-to", f"{tmp_path}/")):
+        done = reage(*command, *more, "--json")
+        assert done.code == 2 and done.json["error"]["code"] == "usage.foreign-file", done.err
+        assert "--layers-to" in done.json["error"]["hint"]
+    assert {path.name for path in tmp_path.iterdir()} == {"photo.exr", "precious.exr"}
+    assert (tmp_path / "precious.exr").read_bytes() == precious
+    assert reage(*command, "--layers-to", tmp_path / "precious.exr").code == 0, "a file that is named is meant"
+    assert part_names(tmp_path / "precious.exr") == ("delta", "mask")
+
+
+def test_layers_whose_file_nobody_named_lose_no_part(reage, shots, tmp_path):
+    photo, layers = shots.write(tmp_path / "photo.exr", {1: shots.film()}), tmp_path / "older.exr"
+    run = ("run", photo)
+    common = (*AGES, "--device", "cpu", "--json")
+    assert reage(*run, layers, *common, "--layers", "delta,mask,comp").code == 0
+    before = layers.read_bytes()
+    done = reage(*run, tmp_path / "older.tif", *common, "--layers", "delta,mask")
+    assert done.code == 2 and "comp" in done.json["error"]["message"] and layers.read_bytes() == before
+    assert reage(*run, tmp_path / "older.tif", *common, "--layers", "delta,mask,comp").code == 0
+    done = reage(*run, tmp_path / "older.tif", *common, "--layers", "delta,mask", "--overwrite")
+    assert done.code == 0 and part_names(layers) == ("delta", "mask"), done.err
+    again = reage(*run, tmp_path / "older.tif", *common, "--layers", "delta,mask")
+    assert [one["state"] for one in again.json["frames"]] == ["kept"]

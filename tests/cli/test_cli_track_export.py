@@ -163,3 +163,72 @@ def test_a_head_that_rolls_over_turns_on(kind):
     assert " name Roll\n" in script_of(node)
     if kind == "Transform":
         assert keys(node.knobs["rotate"]) == [{1: 0, 2: 15, 3: 30}]
+
+
+@pytest.fixture
+def own_plate(shots, tmp_path):
+    """A plate of three frames that a mistake would damage, a link to its folder, and its frames' bytes."""
+    folder = tmp_path / "plates"
+    folder.mkdir()
+    pattern = shots.write(folder / "shot.####.exr", shots.move(3))
+    (tmp_path / "link").symlink_to(folder)
+    return pattern, {path: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("place", ["plates/shot.####.exr", "plates/shot.%04d.exr", "link/shot.####.exr"])
+def test_st_maps_never_overwrite_the_plate(reage, own_plate, tmp_path, place):
+    plate, before = own_plate
+    done = reage("track", plate, "-o", tmp_path / place, "--export", "stmap", "--overwrite", "--json")
+    assert done.code == 2 and done.json["error"]["code"] == "usage.output-is-input", done.out
+    assert {path: path.read_bytes() for path in sorted((tmp_path / "plates").iterdir())} == before, "not even a track"
+
+
+def test_the_worker_too_never_writes_st_maps_over_the_plate(own_plate, baked):
+    from nuke_reage.faces.trackfile import Track
+    from nuke_reage.media.sequence import open_plate
+    from nuke_reage.pipeline.reporting import Silent
+    from nuke_reage.pipeline.trackpath import write_st_maps
+
+    plate, before = own_plate
+    face = Track.load(baked / "shot.track.json").face()
+    with pytest.raises(UsageError) as caught:
+        write_st_maps(open_plate(plate), face, plate, 1001, Silent(), [1001, 1002])
+    assert caught.value.code == "usage.output-is-input"
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "slug"),
+    [
+        ("st.exr", "stmap", "one-file-for-many"),
+        ("st.####.nk", "stmap", "bad-output"),
+        ("st.exr", "tracker", "bad-output"),
+    ],
+)
+def test_a_name_that_cannot_hold_the_export_is_refused_before_tracking(reage, plate, tmp_path, name, kind, slug):
+    done = reage("track", plate, "-o", tmp_path / name, "--export", kind, "--json")
+    assert done.code == 2 and done.json["error"]["code"] == f"usage.{slug}" and done.json["error"]["hint"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reference_frame_is_one_of_the_shot(reage, plate, baked, tmp_path):
+    command = ("track", plate, "-o", tmp_path / "s.nk", "--export", "tracker", "--track", baked / "shot.track.json")
+    done = reage(*command, "--reference", 5, "--json")
+    assert done.code == 2 and "1001-1006" in done.json["error"]["hint"] and not list(tmp_path.iterdir())
+    lost = reage("track", plate, "-o", tmp_path / "s.json", "--reference", 1003)
+    assert lost.code == 2 and "--reference goes with --export" in lost.err
+
+
+@pytest.mark.parametrize("kind", ["transform", "cornerpin", "tracker"])
+def test_a_script_that_reage_did_not_write_is_replaced_only_when_asked(reage, plate, baked, scripts, tmp_path, kind):
+    file = tmp_path / "s.nk"
+    command = ("track", plate, "-o", file, "--export", kind, "--track", baked / "shot.track.json")
+    comp = f"Root {{\n name comp\n}}\n{scripts['tracker']}"
+    for own in (comp, f"{scripts['cornerpin']}Blur {{\n size 3\n}}\n", ""):
+        file.write_text(own)
+        done = reage(*command, "--json")
+        assert done.code == 2 and done.json["error"]["code"] == "usage.foreign-file"
+        assert file.read_text() == own
+    assert reage(*command, "--overwrite").code == 0 and file.read_text() != comp
+    assert reage(*command, "--reference", "1003").code == 0, "its own it replaces"
+    assert file.read_text() == scripts[kind]
