@@ -185,7 +185,8 @@ def jobs_page() -> str:
         "```\n",
         "Flags given beside a job file count instead of its values. Only `plate.path`, `output.path`, `source_age` and "
         "`target_age` must be there; what is left out takes its default. An unknown key is an error that names the "
-        "nearest known one. Relative paths are relative to the folder in which `reage` runs.\n",
+        "nearest known one. Relative paths are relative to the folder in which `reage` runs; "
+        "`~` is the home of who runs it.\n",
         "Equal jobs have equal hashes: SHA-256 of the JSON with sorted keys and no blanks. It is written into the "
         "files as `reage/job`.\n",
         "```json\n" + json.dumps(example.to_dict(), indent=2) + "\n```\n",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nuke_reage.cli.console import show_json
-from nuke_reage.cli.options import job_options, make_job
+from nuke_reage.cli.options import home_path, job_options, make_job
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.knobs import KNOBS
 from nuke_reage.core.looks import load_look, save_look
@@ -18,7 +18,7 @@ __all__ = ["command"]
 
 
 @click.command("look")
-@click.argument("file")
+@click.argument("file", type=home_path)
 @click.option("--save", is_flag=True, help="Write FILE from the flags; of a file that is there the rest stays.")
 @job_options(without=tuple(one.name for one in KNOBS if not one.setting.startswith("adjust.")))
 @click.pass_context

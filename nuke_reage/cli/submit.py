@@ -12,7 +12,7 @@ import click
 
 from nuke_reage.cli.console import interruptible, make_progress, show_json, stderr_console
 from nuke_reage.cli.farmlog import FarmLog
-from nuke_reage.cli.options import job_options, make_job
+from nuke_reage.cli.options import home_path, job_options, make_job
 from nuke_reage.cli.submit_job import JOB_FILE, nuke_farm_job, plate_farm_job
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.job import JobSpec, load_job, save_job
@@ -42,22 +42,35 @@ installed and CUEBOT_HOSTS is set; else the files are all.  local runs it here.
 
 
 @click.command("submit", help=_HELP)
-@click.argument("plate", required=False, default="")
-@click.argument("out", required=False, default="")
+@click.argument("plate", type=home_path, required=False, default="")
+@click.argument("out", type=home_path, required=False, default="")
 @click.option(
     "--to", "engine", type=click.Choice(ENGINES), default=None, help="Engine that runs the job. Default: the site's."
 )
-@click.option("-o", "--folder", default="", metavar="FOLDER", help="Where the job's files go; the nodes must see it.")
+@click.option(
+    "-o",
+    "--folder",
+    type=home_path,
+    default="",
+    metavar="FOLDER",
+    help="Where the job's files go; the nodes must see it.",
+)
 @click.option("--frames", default="", metavar="RANGE", help="Frames to bake, as 1001-1050x2. Default: all.")
 @click.option("--chunk", type=click.IntRange(0), default=0, metavar="N", help="Frames a task. Default: the site's.")
 @click.option("--gpu", is_flag=True, help="Bake on nodes with a GPU only.")
 @click.option("--name", default="", metavar="TEXT", help="Name in the farm's queue. Default: after the output.")
-@click.option("--nuke", "script", default="", metavar="FILE.nk", help="Nuke script to export from and to render.")
+@click.option(
+    "--nuke", "script", type=home_path, default="", metavar="FILE.nk", help="Nuke script to export from and to render."
+)
 @click.option("--node", default="", metavar="NAME", help="ReAge node in the script.")
 @click.option("--view", default="", metavar="NAME", help="View of the script; one job is one view.")
 @click.option("--track-first", is_flag=True, help="With --nuke: the export tracks, and sets the node's face size.")
 @click.option("--write", default="", metavar="NAME", help="Write node to render. Default: all.")
-@click.option("--report/--no-report", default=True, help="Write report.html beside the job's files at the end.")
+@click.option(
+    "--report/--no-report",
+    default=True,
+    help="Write report.html beside the job's files at the end, where delta and mask are baked to EXR.",
+)
 @click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Tasks at a time, for local.")
 @click.option("--gpus", default="", metavar="LIST", help="GPUs to share out among them, such as 0,1, for local.")
 @click.option("--write-only", is_flag=True, help="Write the files, hand nothing over and run nothing.")

@@ -40,7 +40,7 @@ def plate_farm_job(
         name: of the farm job; empty = after the output.
         chunk: frames a task; 0 = as the site says.
         gpu: the bake needs a GPU.
-        report: write a report at the end.
+        report: write a report at the end, where the job writes layers that can be checked.
 
     Returns:
         The farm job, and the ReAge job that its job file must hold.
@@ -49,24 +49,24 @@ def plate_farm_job(
         ReageError: the job cannot be run, as :func:`~nuke_reage.pipeline.shot.plan_shot`.
     """
     from nuke_reage.media.sequence import output_path
-    from nuke_reage.pipeline.outputs import output_folders
+    from nuke_reage.pipeline.outputs import name_of_shot, output_folders
     from nuke_reage.pipeline.shot import plan_shot
 
     plan = plan_shot(job)
     spec = _whole_paths(replace(plan.job, face=replace(plan.job.face, track=str(plan.track.path))))
     spec = spec.with_sampled_ages(plan.frames)
-    out = Path(spec.output.path)
+    out = spec.output.path
     outputs = [one.as_posix() for one in output_folders(spec.output)]
     # What goes into one file is written by one task.
     one_file = output_path(spec.output.path, 1) == output_path(spec.output.path, 2)
     farm_job = shot_job(
-        name or f"ReAge {_stem(out.name)}",
+        name or f"ReAge {name_of_shot(out) or 'shot'}",
         plan.frames,
         ShotFiles(
             whole(f"{folder}/{JOB_FILE}"),
             tuple(dict.fromkeys(_inputs(spec))),
             tuple(dict.fromkeys([*outputs, Path(spec.face.track).parent.as_posix(), whole(folder)])),
-            whole(f"{folder}/report.html") if report else "",
+            whole(f"{folder}/report.html") if report and spec.output.can_be_checked else "",
         ),
         site.farm,
         chunk=len(plan.frames) if one_file else chunk,
@@ -131,7 +131,3 @@ def _inputs(job: JobSpec) -> list[str]:
         named.append(job.model.name)
     files = [path for path in named if path and not _URI.match(path)]
     return [path if Path(path).is_file() else Path(path).parent.as_posix() for path in files]
-
-
-def _stem(name: str) -> str:
-    return re.split(r"[#@%$]", Path(name).stem, maxsplit=1)[0].rstrip("._-") or "shot"

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nuke_reage.cli.console import BarReporter, interruptible, make_progress, stderr_console
-from nuke_reage.cli.options import job_options, make_job
-from nuke_reage.core.errors import UsageError
+from nuke_reage.cli.options import home_path, job_options, make_job
+from nuke_reage.core.errors import MediaError, UsageError
+from nuke_reage.core.frames import format_frames
 from nuke_reage.core.ladder import parse_ladder
 
 if TYPE_CHECKING:
@@ -30,8 +31,15 @@ _FRAMES_PER_SECOND = 8
 
 
 @click.command("sweep")
-@click.argument("plate")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Sheet (.png, .jpg) or animation (.mp4, .gif).")
+@click.argument("plate", type=home_path)
+@click.option(
+    "-o",
+    "--output",
+    type=home_path,
+    required=True,
+    metavar="FILE",
+    help="Sheet (.png, .jpg) or animation (.mp4, .gif).",
+)
 @click.option(
     "--ages",
     default="20:80:10",
@@ -67,6 +75,9 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
 
     source = open_plate(plate)
     chosen = source.frames[0] if frame is None else frame
+    if chosen not in source.frames:
+        hint = f"The plate has {format_frames(source.frames)}; choose one of them with --frame."
+        raise MediaError("missing-frame", f"{plate} has no frame {chosen}.", hint)
     if overwritten([file], [source.path_of(one) for one in source.frames]):
         raise UsageError(
             "output-is-input", f"Writing {output} would overwrite the plate.", "Choose another folder or name."

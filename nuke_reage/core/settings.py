@@ -217,3 +217,8 @@ class OutputSettings:
     def exr(self) -> str:
         """The EXR that takes the layers, empty where a still or movie is all that is written."""
         return self.layers_path or (self.path if self.path.lower().endswith(".exr") else "")
+
+    @property
+    def can_be_checked(self) -> bool:
+        """Whether ``reage report`` finds what it reads: a delta and a mask in an EXR."""
+        return bool(self.exr) and {"delta", "mask"} <= set(self.layers)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from nuke_reage.core.errors import MediaError, UsageError
 from nuke_reage.core.job import JobSpec
 from nuke_reage.evaluation.measures import mean_difference, motion_between, moved_by, ratio
 from nuke_reage.faces.trackfile import FaceTrack, Track
@@ -113,6 +114,7 @@ def measure_quality(
         progress: called with done, total.
 
     Raises:
+        UsageError: what was baked has no delta and mask.
         ReageError: the plate cannot be opened, or there is no track.
     """
     plan = plan_shot(job, frames)
@@ -130,6 +132,12 @@ def measure_quality(
         if thumbnail is not None:
             pictures[frame] = thumbnail
         progress(index + 1, len(plan.frames))
+    if reader.without_layers and all(row.state == "missing" for row in rows):
+        raise UsageError(
+            "no-layers",
+            f"{job.output.exr or job.output.path} has no layers to check.",
+            "Bake with the layers delta and mask.",
+        )
     judged = _judge(rows)
     shown = {one.frame for one in judged if one.reasons} | set(list(pictures)[:: max(1, len(pictures) // 8)])
     return ShotQuality(job, judged, {frame: picture for frame, picture in pictures.items() if frame in shown})
@@ -151,19 +159,22 @@ class _Reader:
     def __init__(self, job: JobSpec, source: PlateSource, encoding: NetworkEncoding) -> None:
         self._job, self._source, self._encoding = job, source, encoding
         self._last: _Seen | None = None
+        self.without_layers = False
+        """Whether a file was there that has no delta and mask."""
 
     def measure(self, frame: int) -> tuple[FrameQuality, npt.NDArray[np.uint8] | None]:
-        from nuke_reage.core.errors import MediaError
-
         last, self._last = self._last, None
         try:
             layers = read_layers(output_path(self._job.output.exr or self._job.output.path, frame))
             plate = self._source.read(frame)
         except MediaError:
             return FrameQuality(frame, "missing"), None
+        if not {"delta", "mask"} <= set(layers.parts):
+            self.without_layers = True
+            return FrameQuality(frame, "missing"), None
         delta, mask, window = _laid_out(layers, plate)
         source_age, target_age = _number(layers, "reage/source_age"), _number(layers, "reage/target_age")
-        if delta is None or mask is None or not mask.any():
+        if not mask.any():
             return FrameQuality(frame, "no-face", source_age=source_age, target_age=target_age), None
         part = np.nan_to_num(plate.rgb[window], nan=0.0, posinf=0.0, neginf=0.0)
         before = self._encoding.encode(part)
@@ -196,11 +207,8 @@ def _number(layers: Layers, key: str) -> float:
         return math.nan
 
 
-def _laid_out(layers: Layers, plate: Plate) -> tuple[Image | None, Image | None, tuple[slice, slice]]:
+def _laid_out(layers: Layers, plate: Plate) -> tuple[Image, Image, tuple[slice, slice]]:
     """Delta, mask, and where they lie in the plate's pixels."""
-    nothing = (slice(0, 0), slice(0, 0))
-    if "delta" not in layers.parts or "mask" not in layers.parts:
-        return None, None, nothing
     part = layers.parts["delta"]
     delta = np.stack([part.channels[f"reage_delta.{name}"] for name in ("red", "green", "blue")], axis=-1)
     mask = layers.parts["mask"].channels["reage_mask.alpha"]

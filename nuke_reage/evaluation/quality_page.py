@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +13,7 @@ from nuke_reage.core.frames import format_frames
 from nuke_reage.evaluation.html import data_url, document, line_plot
 from nuke_reage.evaluation.quality import FrameQuality, ShotQuality
 
-__all__ = ["quality_html", "quality_json", "warnings_of"]
+__all__ = ["is_report_text", "quality_html", "quality_json", "warnings_of"]
 
 _VERSION = 1
 _MOST_ROWS = 100
@@ -32,6 +33,15 @@ def quality_json(quality: ShotQuality) -> dict[str, Any]:
         "look_at_first": [one.frame for one in quality.attention],
         "frames": [_row(one) for one in quality.frames],
     }
+
+
+def is_report_text(text: str) -> bool:
+    """Whether a text is the JSON of a report, of any version."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and {"reage", "summary", "look_at_first"} <= set(data)
 
 
 def warnings_of(quality: ShotQuality) -> list[str]:

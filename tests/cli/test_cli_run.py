@@ -240,3 +240,86 @@ def test_help_imports_next_to_nothing():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("what", ["exr", "track", "notes", "empty"])
+def test_a_saved_job_replaces_a_job_alone(reage, plate, baked, tmp_path, what):
+    own = {
+        "exr": (baked / "shot.1001.exr").read_bytes(),
+        "track": (baked / "shot.track.json").read_bytes(),
+        "notes": b'{"plate": "the blue one"}',
+        "empty": b"",
+    }[what]
+    file = tmp_path / "job.json"
+    command = ("run", plate, tmp_path / "o.####.exr", *AGES, "--save-job", file, "--json")
+    file.write_bytes(own)
+    done = reage(*command)
+    assert done.code == 2 and done.json["error"]["code"] == "usage.foreign-file" and file.read_bytes() == own
+    file.unlink()
+    assert reage(*command).code == 0 and reage(*command, "--gain", 2).code == 0
+    assert load_job(file).adjust.gain == 2
+
+
+def test_a_quoted_home_is_the_home_for_every_file(reage, shots, tmp_path, monkeypatch):
+    home, here = tmp_path / "home", tmp_path / "here"
+    (home / "p").mkdir(parents=True)
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.chdir(here)
+    shots.write(home / "p" / "shot.####.exr", shots.move(2))
+    plate, out, frame = "~/p/shot.####.exr", "~/o/shot.####.exr", ("--frames", "1001", "--device", "cpu")
+    commands = (
+        ("run", plate, out, *AGES, *frame, "--json"),
+        ("run", plate, out, *AGES, *frame, "--save-job", "~/j/job.json", "--track", "~/o/shot.track.json"),
+        ("run", plate, "~/o/m.mov", *AGES, *frame, "--layers-to", "~/l/", "--track", "~/o/shot.track.json"),
+        ("report", plate, out, "--frames", "1001", "-o", "~/r/report.html"),
+        ("track", plate, "-o", "~/t/shot.track.json"),
+        ("track", plate, "-o", "~/t/s.nk", "--export", "tracker", "--track", "~/t/shot.track.json"),
+        ("sweep", plate, "-o", "~/s/sheet.png", "--source-age", 35, "--ages", "30", "--device", "cpu"),
+        ("look", "~/a/soft.json", "--save", "--gain", "0.5"),
+        ("submit", plate, out, *AGES, "--look", "~/a/soft.json", "--to", "openjd", "-o", "~/f", "--write-only"),
+    )
+    for command in commands:
+        done = reage(*command)
+        assert done.code == 0, (command, done.err)
+    job = load_job(home / "j" / "job.json")
+    assert job.plate.path == f"{home}/p/shot.####.exr" and job.face.track == f"{home}/o/shot.track.json"
+    found = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+    assert {
+        "o/shot.1001.exr", "o/shot.track.json", "o/m.mov", "l/m.1001.exr", "r/report.html", "r/report.json",
+        "t/shot.track.json", "t/s.nk", "s/sheet.png", "a/soft.json", "f/job.json",
+    } <= found  # fmt: skip
+    assert not list(here.iterdir()), "no folder is called ~"
+    nobody = reage("run", "~no one/p.####.exr", out, *AGES, "--json")
+    assert nobody.code == 2 and nobody.json["error"]["code"] == "usage.bad-path"
+
+
+def test_the_home_in_a_job_file_is_the_home_of_who_runs_it(reage, shots, tmp_path, monkeypatch):
+    home, here = tmp_path / "home", tmp_path / "here"
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.chdir(here)
+    shots.write(home / "p" / "shot.####.exr", shots.move(2))
+    job = shots.job("~/p/shot.####.exr", "~/o/shot.####.exr", frames="1001")
+    (here / "job.json").write_text(json.dumps(job.to_dict()))
+    done = reage("run", "job.json", "--json")
+    assert done.code == 0 and done.json["track"] == f"{home}/o/shot.track.json", done.err
+    assert {path.name for path in (home / "o").iterdir()} == {"shot.1001.exr", "shot.track.json"}
+    assert [path.name for path in here.iterdir()] == ["job.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "track"),
+    [("o #.####.exr", "o #.track.json"), ("take @2_%04d.exr", "take @2.track.json"), ("50% grey.mp4", "50% grey")],
+)
+def test_only_the_frame_number_is_left_out_of_the_name_of_a_track(reage, plate, tmp_path, name, track):
+    planned = reage("run", plate, tmp_path / name, *AGES, "--dry-run", "--json")
+    assert planned.code == 0 and Path(planned.json["track"].rpartition(" (")[0]).name.startswith(track), planned.out
+
+
+def test_sweep_names_its_own_flag_for_a_frame_that_is_missing(reage, plate, tmp_path):
+    done = reage("sweep", plate, "-o", tmp_path / "s.png", "--source-age", 35, "--frame", 9999)
+    assert done.code == 3 and done.err.startswith("media.missing-frame") and "1001-1006" in done.err
+    assert done.err.rstrip().endswith("--frame.")

@@ -109,6 +109,48 @@ def test_the_page_says_when_nothing_was_noticed_and_escapes_names(copy):
     assert quality_json(quality)["frames"][0]["delta_change"] is None
 
 
+def test_the_numbers_never_replace_a_job_a_track_or_a_strange_file(copy, reage):
+    job, folder = copy
+    from nuke_reage.core.job import save_job
+
+    save_job(job, folder / "shot.json")
+    (folder / "notes.json").write_text('{"reage": 1}')
+    for name in ("shot.html", "shot.track.html", "notes.html"):
+        numbers = (folder / name).with_suffix(".json")
+        before = numbers.read_bytes()
+        outcome = reage("report", folder / "shot.json", "-o", folder / name, "--json")
+        assert outcome.code == 2 and outcome.json["error"]["code"] == "usage.foreign-file", outcome.err
+        assert numbers.read_bytes() == before and not (folder / name).exists()
+    for _ in range(2):
+        assert reage("report", folder / "shot.json", "-o", folder / "r.html", "--frames", 1001).code == 0
+    assert json.loads((folder / "r.json").read_text())["summary"]["frames"] == 1
+
+
+@pytest.mark.parametrize("name", ["shot.mov", "shot.####.png"])
+def test_of_a_finished_picture_the_layers_beside_it_are_checked(copy, reage, plate, name):
+    _, folder = copy
+    outcome = reage("report", plate, folder / name, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["summary"]["baked"] == 6 and outcome.json["summary"]["mean_delta"] > 0.001
+
+
+def test_of_what_has_no_layers_there_is_no_report(copy, reage, plate):
+    _, folder = copy
+    shutil.copy(folder / "shot.track.json", folder / "m.track.json")
+    outcome = reage("report", plate, folder / "m.mov", "--json")
+    assert outcome.code == 2 and outcome.json["error"]["code"] == "usage.no-layers"
+    assert "m.mov" in outcome.json["error"]["message"] and "--layers-to" in outcome.json["error"]["hint"]
+    movie = plate.replace("####.exr", "mov")
+    with_plate = reage("report", plate, movie, "--track", folder / "shot.track.json", "--json")
+    assert with_plate.json["error"]["code"] == "usage.no-layers", "the plate beside the movie is none"
+    for frame in range(1001, 1007):
+        layers = read_layers(folder / f"shot.{frame}.exr")
+        write_layers(folder / f"m.{frame}.exr", [layers.parts["comp"]], display_window=layers.display_window)
+    outcome = reage("report", plate, folder / "m.####.exr", "--json")
+    assert outcome.code == 2 and outcome.json["error"]["code"] == "usage.no-layers"
+    assert not list(folder.glob("*.html"))
+
+
 def test_without_a_track_there_is_no_report(copy, reage, plate):
     _, folder = copy
     (folder / "shot.track.json").unlink()

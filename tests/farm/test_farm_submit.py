@@ -58,6 +58,24 @@ def test_what_goes_into_one_file_is_one_task(reage, farm_plate, tmp_path):
     assert {step["name"]: step["tasks"] for step in done.json["steps"]}["Bake"] == 1
 
 
+@pytest.mark.parametrize(
+    ("out", "flags", "is_checked"),
+    [
+        ("o.mov", (), False),
+        ("o.mov", ("--layers-to", "l.####.exr"), True),
+        ("o.####.png", (), False),
+        ("o.####.png", ("--layers", "delta,mask"), True),
+        ("o.####.exr", ("--layers", "comp"), False),
+        ("o.####.exr", ("--layers", "comp,mask,delta"), True),
+    ],
+)
+def test_what_has_no_layers_to_check_gets_no_report(reage, farm_plate, tmp_path, monkeypatch, out, flags, is_checked):
+    monkeypatch.chdir(tmp_path)
+    done = reage("submit", farm_plate, out, *AGES, *flags, "--to", "openjd", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    assert [step["name"] for step in done.json["steps"]] == ["Track", "Bake", "Report"][: 3 if is_checked else 2]
+
+
 def test_a_nuke_script_gets_export_and_render_around_it(reage, tmp_path):
     (tmp_path / "a.nk").write_text("")
     flags = ("--nuke", tmp_path / "a.nk", "--node", "ReAge1", "--write", "Write1", "--frames", "1-4")
