@@ -11,6 +11,7 @@ import click
 from rich.markup import escape
 
 from nuke_reage.cli.console import make_progress, show_error, show_json, stderr_console
+from nuke_reage.cli.options import home_path
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.strict import from_dict
 
@@ -46,13 +47,18 @@ def command() -> None:
 
 
 @command.command("pairs")
-@click.argument("portraits")
-@click.argument("out")
+@click.argument("portraits", type=home_path)
+@click.argument("out", type=home_path)
 @click.option(
-    "--ages-file", default="", metavar="FILE", help="JSON of ages. Default: portraits.json in or beside PORTRAITS."
+    "--ages-file",
+    type=home_path,
+    default="",
+    metavar="FILE",
+    help="JSON of ages. Default: portraits.json in or beside PORTRAITS.",
 )
 @click.option(
     "--wrinkles",
+    type=home_path,
     multiple=True,
     metavar="PATH",
     help="Where new lines come from: a .npz of maps or person/AGE.png. Repeatable.",
@@ -132,10 +138,14 @@ def pairs(
 
 
 @command.command("render")
-@click.argument("out")
+@click.argument("out", type=home_path)
 @click.option("--ids", "count", default=100, show_default=True, type=click.IntRange(1), metavar="N", help="People.")
 @click.option(
-    "--skins", required=True, metavar="DIR", help="MakeHuman's own skins (CC0): young_..., middleage_..., old_...png."
+    "--skins",
+    type=home_path,
+    required=True,
+    metavar="DIR",
+    help="MakeHuman's own skins (CC0): young_..., middleage_..., old_...png.",
 )
 @click.option("--ages", default="20,30,40,50,60,70,80", show_default=True, metavar="LIST", help="Ages to make.")
 @click.option("--size", "size_px", default=512, show_default=True, type=click.IntRange(64, 2048), help="Pixels a side.")
@@ -177,8 +187,10 @@ def render(out: str, count: int, skins: str, ages: str, size_px: int, seed: int,
 
 
 @command.command("check")
-@click.argument("folders", nargs=-1, required=True)
-@click.option("--sheet", default="", metavar="FILE", help="Write a contact sheet of some of the people.")
+@click.argument("folders", type=home_path, nargs=-1, required=True)
+@click.option(
+    "--sheet", type=home_path, default="", metavar="FILE", help="Write a contact sheet of some of the people."
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 def check(folders: tuple[str, ...], sheet: str, as_json: bool) -> None:
     """List what is wrong with the data sets FOLDERS: sizes, ages, duplicates, damage, alignment.

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nuke_reage.cli.console import BarReporter, interruptible, make_progress, show_json, stderr_console
+from nuke_reage.cli.options import home_path
 from nuke_reage.core.ages import AgeCurve
 from nuke_reage.core.files import write_text_atomic
 from nuke_reage.core.job import JobSpec, save_job
@@ -35,7 +36,9 @@ _SPLIT_PX = 2
 
 
 @click.command("demo")
-@click.option("-o", "--output", default="demo", show_default=True, metavar="FOLDER", help="Where everything goes.")
+@click.option(
+    "-o", "--output", type=home_path, default="demo", show_default=True, metavar="FOLDER", help="Where everything goes."
+)
 @click.option("--model", default="fran-lite", show_default=True, help="Name of a model, or a file.")
 @click.option("--overwrite", is_flag=True, help="Make everything again.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nuke_reage.cli.console import make_progress, show_json, stderr_console
+from nuke_reage.cli.options import home_path
 from nuke_reage.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,16 +27,25 @@ _TABLE_COLUMNS = 120
 
 
 @click.command("evaluate")
-@click.argument("models", nargs=-1, required=True)
-@click.option("--data", multiple=True, metavar="DIR", help="A data set, person/AGE.jpg, with true targets. Repeatable.")
+@click.argument("models", type=home_path, nargs=-1, required=True)
+@click.option(
+    "--data",
+    type=home_path,
+    multiple=True,
+    metavar="DIR",
+    help="A data set, person/AGE.jpg, with true targets. Repeatable.",
+)
 @click.option("--people", default="", metavar="NAME,...", help="Only these people of the data sets.")
 @click.option(
     "--photos",
+    type=home_path,
     multiple=True,
     metavar="FILE[:AGE]",
     help="A photo to show at 20 to 80. Without AGE it is read off the photo. Repeatable.",
 )
-@click.option("--clip", default="", metavar="FILE[:AGE]", help="A movie or sequence, for steadiness over time.")
+@click.option(
+    "--clip", type=home_path, default="", metavar="FILE[:AGE]", help="A movie or sequence, for steadiness over time."
+)
 @click.option(
     "--ages-per-person", default=5, show_default=True, type=click.IntRange(2), help="Ages of a person that are used."
 )
@@ -45,7 +55,14 @@ _TABLE_COLUMNS = 120
 @click.option(
     "--clip-frames", default=24, show_default=True, type=click.IntRange(2), help="Frames of the clip at most."
 )
-@click.option("-o", "--output", default="", metavar="FILE", help="Report with pictures (.html) or numbers (.json).")
+@click.option(
+    "-o",
+    "--output",
+    type=home_path,
+    default="",
+    metavar="FILE",
+    help="Report with pictures (.html) or numbers (.json).",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
 @click.option(
     "--backend", type=click.Choice(["auto", "torch", "openvino", "onnxruntime"]), default="auto", show_default=True

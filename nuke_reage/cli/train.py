@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nuke_reage.cli.console import interruptible, make_progress, show_json, stderr_console
+from nuke_reage.cli.options import home_path
 from nuke_reage.core.errors import CancelledError, UsageError
 
 if TYPE_CHECKING:
@@ -22,21 +23,31 @@ __all__ = ["command"]
 
 
 @click.command("train")
-@click.argument("data", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, metavar="FOLDER", help="Checkpoints, logs, sheets and the model.")
+@click.argument("data", type=home_path, nargs=-1, required=True)
 @click.option(
-    "--config", "config_path", default="default", show_default=True, metavar="TOML", help="A file or a bundled name."
+    "-o", "--output", type=home_path, required=True, metavar="FOLDER", help="Checkpoints, logs, sheets and the model."
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=home_path,
+    default="default",
+    show_default=True,
+    metavar="TOML",
+    help="A file or a bundled name.",
 )
 @click.option(
     "--start",
     "--finetune",
     "start",
+    type=home_path,
     default=None,
     metavar="MODEL",
     help="A model's name or weights file to begin from.",
 )
 @click.option(
     "--start-discriminator",
+    type=home_path,
     default=None,
     metavar="FILE",
     help="Weights of its discriminator. Default: those beside the model, if there are any.",
