@@ -92,6 +92,9 @@ def write_error(path: str | os.PathLike[str], cause: OSError | str, *, temporary
     reason = cause if isinstance(cause, OSError) else _probe(temporary) if temporary else None
     number = reason.errno if reason else None
     text = (reason.strerror or str(reason)) if reason else str(cause)
+    if temporary:
+        # Libraries name the file that they know, which nobody else does.
+        text = text.replace(str(temporary), str(path))
     if number in _FULL:
         return MediaError(
             "disk-full",

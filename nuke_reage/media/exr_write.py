@@ -16,7 +16,7 @@ from nuke_reage.core.errors import MediaError
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.atomic import atomic_path, write_error
 from nuke_reage.media.layers import Part
-from nuke_reage.media.metadata import MetadataValue, apply_metadata
+from nuke_reage.media.metadata import MetadataValue, apply_metadata, without_malformed
 
 __all__ = ["COMPRESSIONS", "HALF_MAX", "WriteReport", "write_layers"]
 
@@ -70,7 +70,7 @@ def write_layers(
         on_overflow: for a part whose values half cannot hold: write that part as ``float``, or raise an ``error``.
 
     Returns:
-        What was written, with a note for each part that had to be written as float.
+        What was written, with a note for each part that had to be written as float and each attribute left out.
 
     Raises:
         MediaError: disk full, not writable, unknown compression, or overflow where that is an error.
@@ -87,7 +87,7 @@ def write_layers(
         )
     blocks: list[Samples] = []
     specs: list[oiio.ImageSpec] = []
-    notes: list[str] = []
+    attributes, notes = without_malformed(metadata or {})
     promoted: list[str] = []
     for part in parts:
         block = _samples(part, part.sample_type or sample_type)
@@ -104,7 +104,7 @@ def write_layers(
             promoted.append(part.name)
             notes.append(f"part {part.name!r} reaches {peak:g}, more than half can hold, and was written as float")
         blocks.append(block)
-        specs.append(_spec(part, block, display_window, pixel_aspect, compression, metadata or {}))
+        specs.append(_spec(part, block, display_window, pixel_aspect, compression, attributes))
     with atomic_path(path) as temporary:
         _write(Path(path), temporary, specs, blocks)
         size_bytes = temporary.stat().st_size

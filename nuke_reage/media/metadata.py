@@ -15,7 +15,7 @@ from typing import Any
 
 import OpenImageIO as oiio  # noqa: N813
 
-__all__ = ["Attribute", "MetadataValue", "apply_metadata", "inherited_metadata"]
+__all__ = ["Attribute", "MetadataValue", "apply_metadata", "inherited_metadata", "without_malformed"]
 
 _FILE_PREFIXES = ("oiio:", "openexr:", "cryptomatte/", "png:", "tiff:", "jpeg:", "textureformat", "ICCProfile")
 _FILE_NAMES = frozenset(
@@ -50,6 +50,8 @@ _KEPT_OF_STILLS = frozenset(
 )
 # OpenImageIO reads a box as two vectors and cannot write it under that type.
 _TYPE_REPAIRS = {"vector2i[2]": "box2i", "double": "float"}
+# What OpenEXR insists on when it writes a file of several parts; it reads anything under that name.
+_STANDARD_TYPES = {"chromaticities": "float[8]"}
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,26 @@ def inherited_metadata(spec: oiio.ImageSpec, *, from_exr: bool) -> Mapping[str, 
         if wanted and parameter.value is not None:
             kept[name] = Attribute(str(parameter.type), parameter.value)
     return MappingProxyType(kept)
+
+
+def without_malformed(metadata: Mapping[str, MetadataValue]) -> tuple[dict[str, MetadataValue], list[str]]:
+    """Leave out standard attributes of a wrong type, with which no EXR could be written.
+
+    Args:
+        metadata: attributes by name.
+
+    Returns:
+        The others, and a sentence for each that was left out.
+    """
+    kept = dict(metadata)
+    notes = []
+    for name, expected in _STANDARD_TYPES.items():
+        value = kept.get(name)
+        found = value.type_name if isinstance(value, Attribute) else type(value).__name__
+        if value is not None and found != expected:
+            del kept[name]
+            notes.append(f"the attribute {name!r} is a {found} where a {expected} belongs, and was left out")
+    return kept, notes
 
 
 def apply_metadata(spec: oiio.ImageSpec, metadata: Mapping[str, MetadataValue]) -> None:

@@ -210,6 +210,20 @@ def test_facts_about_the_plates_file_stay_behind(tmp_path: Path, random: np.rand
     assert spec.get_string_attribute("compression") == "zips"
 
 
+def test_a_malformed_standard_attribute_is_left_out_and_said(tmp_path: Path, random: np.random.Generator) -> None:
+    """OpenImageIO reads it; OpenEXR writes no file of several parts with it."""
+    parts = [part("delta", DELTA, random), part("mask", ("reage_mask.alpha",), random)]
+    window = DISPLAY
+    good = {"reelName": "A001", "chromaticities": Attribute("float[8]", (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.31, 0.33))}
+    assert write_layers(tmp_path / "good.exr", parts, display_window=window, metadata=good).notes == ()
+    assert "chromaticities" in read_layers(tmp_path / "good.exr").metadata
+    bad = {**good, "chromaticities": Attribute("float", 1.0)}
+    report = write_layers(tmp_path / "bad.exr", parts, display_window=window, metadata=bad)
+    assert len(report.notes) == 1 and "chromaticities" in report.notes[0]
+    written = read_layers(tmp_path / "bad.exr").metadata
+    assert "chromaticities" not in written and written["reelName"].value == "A001"
+
+
 def test_the_same_layers_make_the_same_bytes(tmp_path: Path, random: np.random.Generator) -> None:
     """No time of writing in the header: two bakes of one frame compare equal."""
     layer = part("delta", DELTA, random)
