@@ -20,7 +20,7 @@ from nuke_reage.cli.stopping import leave_in_time
 from nuke_reage.core.errors import ReageError
 from nuke_reage.pipeline.reporting import FrameResult
 
-__all__ = ["BarReporter", "interruptible", "make_progress", "show_error", "show_json", "stderr_console"]
+__all__ = ["BarReporter", "interruptible", "make_progress", "show_error", "show_json", "show_warning", "stderr_console"]
 
 
 def stderr_console() -> Console:
@@ -41,6 +41,11 @@ def show_error(error: ReageError, *, as_json: bool) -> None:
     console.print(f"[bold red]{error.code}[/] {escape(error.message)}")
     if error.hint:
         console.print(f"  [dim]→[/] {escape(error.hint)}")
+
+
+def show_warning(text: str) -> None:
+    """A sentence that the user should know, where no bars run."""
+    stderr_console().print(f"[yellow]warning[/] {escape(text)}")
 
 
 def make_progress(console: Console) -> Progress:

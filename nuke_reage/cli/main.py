@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,10 @@ import click
 from nuke_reage import __version__
 from nuke_reage.core.errors import ReageError, UsageError
 
-__all__ = ["cli", "main"]
+__all__ = ["TRACEBACK_VARIABLE", "cli", "main"]
+
+TRACEBACK_VARIABLE = "REAGE_TRACEBACK"
+"""Set to anything: the traceback of a bug is shown."""
 
 _COMMANDS = {
     "demo": "from nothing to pictures: plate, track, bake, comp",
@@ -86,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Args:
         arguments: without the program's name; None = those of the process.
+
+    An exception that nobody raised on purpose is told in one line; with ``REAGE_TRACEBACK`` set, and from the worker,
+    whose stderr is a log, the traceback comes first.
     """
     # As the worker does, and for the same values to the last bit.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -103,14 +110,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(CancelledError("by-user", "Stopped.", "Run the same command again to go on."), given)
     except BrokenPipeError:
         sys.exit(1)
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE) or given[:1] == ["worker"]:
+            traceback.print_exc()
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = f"This is a bug; please report it with what {TRACEBACK_VARIABLE}=1 shows."
+        _fail(ReageError("bug", what, hint), given)
 
 
 def _fail(error: ReageError, given: list[Any]) -> None:
-    from nuke_reage.cli.console import show_error
+    from nuke_reage.cli.console import show_error, show_json
     from nuke_reage.cli.farmlog import FarmLog
 
     as_json = "--json" in given
-    show_error(error, as_json=as_json)
+    if as_json:
+        show_json({**error.report, "error": error.to_dict()})
+    show_error(error, as_json=False)
     with contextlib.suppress(ReageError):
         FarmLog.from_environment(os.environ, stdout_is_taken=as_json).fail(error)
     sys.exit(error.exit_code)

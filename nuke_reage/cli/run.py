@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nuke_reage.cli.console import BarReporter, interruptible, make_progress, show_json, stderr_console
+from nuke_reage.cli.console import BarReporter, interruptible, make_progress, show_json, show_warning, stderr_console
 from nuke_reage.cli.farmlog import FarmLog
+from nuke_reage.cli.idle import idle_flags_warning
 from nuke_reage.cli.options import home_path, job_options, make_job
-from nuke_reage.core.errors import UsageError
+from nuke_reage.core.errors import ReageError, UsageError
 from nuke_reage.core.files import require_own
 from nuke_reage.core.frames import format_frames
 from nuke_reage.core.job import JobSpec, is_job_text, load_job, save_job
@@ -22,7 +23,12 @@ from nuke_reage.core.pathmap import localise
 from nuke_reage.core.site import load_site, path_rules
 
 if TYPE_CHECKING:
-    from nuke_reage.pipeline.shot import ShotPlan
+    import threading
+
+    from rich.progress import Progress
+
+    from nuke_reage.pipeline.reporting import FrameResult
+    from nuke_reage.pipeline.shot import Shot, ShotPlan
 
 __all__ = ["command"]
 
@@ -80,35 +86,69 @@ def command(
     **values: Any,
 ) -> None:
     job = _job(context, plate, out, frames, values)
+    idle = idle_flags_warning(context, job)
     from nuke_reage.pipeline.bake import bake
-    from nuke_reage.pipeline.outputs import output_folders
+    from nuke_reage.pipeline.checks import require_this_machine
+    from nuke_reage.pipeline.outputs import is_movie, output_folders
     from nuke_reage.pipeline.shot import open_shot, plan_shot
 
     if job_file or dry_run:
         if job_file:
             require_own(job_file, is_job_text, "a job file", "Choose another name, or delete the file first.")
         plan = plan_shot(job, overwrite=overwrite)
+        if dry_run:
+            require_this_machine(plan)
         if job_file:
+            # The machine that runs it may have what this one lacks.
             save_job(plan.job.with_sampled_ages(plan.frames), job_file)
-        _show_plan(plan, job_file, as_json=as_json)
+        _show_plan(plan, job_file, (*filter(None, (idle,)), *plan.warnings), as_json=as_json)
         return
     log = FarmLog.from_environment(os.environ, stdout_is_taken=as_json)
     site = load_site()
     folders = output_folders(localise(job, path_rules(site), site.roots).output)
     with interruptible(partial(_clear_away, folders)) as stop, make_progress(stderr_console()) as progress:
-        reporter = BarReporter(progress, stop, log)
+        reporter = _Listener(progress, stop, log)
+        if idle:
+            reporter.warn(idle)
         shot = open_shot(job, reporter, overwrite=overwrite)
-        results = bake(shot, reporter, overwrite=overwrite)
+        try:
+            bake(shot, reporter, overwrite=overwrite)
+        except ReageError as error:
+            # A movie that was broken off is thrown away, whatever frames it had.
+            if not is_movie(Path(job.output.path)):
+                error.report = reporter.report(shot)
+                if not as_json:
+                    _show_counts(job, reporter.results)
+            raise
     if as_json:
-        show_json(
-            {
-                "frames": [result.to_dict() for result in results],
-                "track": shot.job.face.track,
-                "warnings": reporter.warnings,
-            }
-        )
-        return
+        show_json(reporter.report(shot))
+    else:
+        _show_counts(job, reporter.results)
+
+
+class _Listener(BarReporter):
+    """Keeps what became of the frames: it is told also when the run ends with an error."""
+
+    def __init__(self, progress: Progress, stop: threading.Event, log: FarmLog) -> None:
+        super().__init__(progress, stop, log)
+        self.results: list[FrameResult] = []
+
+    def frame(self, result: FrameResult) -> None:
+        self.results.append(result)
+        super().frame(result)
+
+    def report(self, shot: Shot) -> dict[str, Any]:
+        return {
+            "frames": [result.to_dict() for result in self.results],
+            "track": shot.job.face.track,
+            "warnings": self.warnings,
+        }
+
+
+def _show_counts(job: JobSpec, results: list[FrameResult]) -> None:
     counts = Counter(result.state for result in results)
+    if not counts:
+        return
     if job.output.layers_path:
         click.echo(f"{job.output.layers_path}: {', '.join(job.output.layers)}")
     click.echo(f"{job.output.path}: {', '.join(f'{number} {state}' for state, number in counts.items())}")
@@ -131,7 +171,9 @@ def _job(context: click.Context, plate: str, out: str, frames: str, values: dict
     return make_job(context, values, plate, out, frames)
 
 
-def _show_plan(plan: ShotPlan, job_file: str, *, as_json: bool) -> None:
+def _show_plan(plan: ShotPlan, job_file: str, warnings: tuple[str, ...], *, as_json: bool) -> None:
+    for text in warnings:
+        show_warning(text)
     facts = {
         "plate": plan.job.plate.path,
         "frames": format_frames(plan.frames),
@@ -145,7 +187,7 @@ def _show_plan(plan: ShotPlan, job_file: str, *, as_json: bool) -> None:
         "job": job_file,
     }
     if as_json:
-        show_json(facts)
+        show_json({**facts, "warnings": list(warnings)})
         return
     for name, value in facts.items():
         if value:

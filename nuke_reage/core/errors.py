@@ -15,7 +15,7 @@
 
 Every error carries a stable code such as ``media.truncated``, one sentence on what happened and a hint on
 what the artist can do.  Errors cross the worker's wire as JSON and come out as the same class.  Bugs stay
-ordinary exceptions.
+ordinary exceptions; a command ends with ``reage.bug`` and exit status 1 after one.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class ReageError(Exception):
 
     Attributes:
         code: ``"<area>.<slug>"``, stable over releases.
+        report: what a command has to report all the same, beside the error in ``--json``; it does not travel with it.
         exit_code: the exit status of a command that ends with this error.
     """
 
@@ -64,6 +65,7 @@ class ReageError(Exception):
         self.slug = slug
         self.message = message
         self.hint = hint
+        self.report: dict[str, Any] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.slug, self.message, self.hint)

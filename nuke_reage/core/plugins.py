@@ -17,7 +17,7 @@ from typing import Any
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.strict import nearest
 
-__all__ = ["BUILT_IN", "load_plugin", "plugin_names"]
+__all__ = ["BUILT_IN", "load_plugin", "plugin_names", "require_plugin"]
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "face_backend": {
@@ -33,16 +33,25 @@ def plugin_names(kind: str) -> tuple[str, ...]:
     return tuple(_table(kind))
 
 
+def require_plugin(kind: str, name: str) -> None:
+    """Make sure that a name is in the table; nothing is imported.
+
+    Raises:
+        UsageError: there is no such plug-in.
+    """
+    table = _table(kind)
+    if name not in table:
+        raise UsageError("unknown-plugin", f"There is no {kind.replace('_', ' ')} {name!r:.120}.", nearest(name, table))
+
+
 def load_plugin(kind: str, name: str) -> Any:
     """Import a plug-in.
 
     Raises:
         UsageError: there is no such plug-in, or it cannot be imported.
     """
-    table = _table(kind)
-    if name not in table:
-        raise UsageError("unknown-plugin", f"There is no {kind.replace('_', ' ')} {name!r:.120}.", nearest(name, table))
-    module, _, attribute = table[name].partition(":")
+    require_plugin(kind, name)
+    module, _, attribute = _table(kind)[name].partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

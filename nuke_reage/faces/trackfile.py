@@ -20,7 +20,7 @@ from nuke_reage.faces import trackjson
 from nuke_reage.faces.crops import ManualCrop, crop_of_face, crops_at, face_in_crop
 from nuke_reage.faces.types import Pose, TrackedFace
 
-__all__ = ["TRACK_VERSION", "FaceTrack", "PlateInfo", "Track", "quantised"]
+__all__ = ["TRACK_VERSION", "FaceTrack", "PlateInfo", "Track", "parse_selector", "quantised"]
 
 TRACK_VERSION = 1
 _SAME_CROP_PX = 1e-3
@@ -173,24 +173,15 @@ class Track:
                 f"No face was found in {self.plate.pattern or 'the plate'}.",
                 "Give a crop by hand, or check exposure and colourspace: the detector sees what a viewer would show.",
             )
-        wanted = str(selector).strip()
-        if wanted == "largest":
+        wanted = parse_selector(selector)
+        if wanted is None:
             return max(self.faces.values(), key=lambda one: (one.prominence, -one.face_id))
-        if wanted.lstrip("+-").isdigit():
-            if int(wanted) not in self.faces:
+        if isinstance(wanted, int):
+            if wanted not in self.faces:
                 known = ", ".join(str(one) for one in sorted(self.faces))
                 raise FaceError("unknown-face", f"There is no face {wanted}.", f"Faces of this track: {known}.")
-            return self.faces[int(wanted)]
-        try:
-            x, y = (float(part) for part in wanted.split(","))
-        except ValueError:
-            x = y = float("nan")
-        if not np.isfinite([x, y]).all():
-            raise FaceError(
-                "bad-selector",
-                f"Cannot choose a face by {wanted!r}.",
-                "Say largest, a face's number, or x,y in pixels.",
-            )
+            return self.faces[wanted]
+        x, y = wanted
         return min(self.faces.values(), key=lambda one: _distance(one, x, y, frame))
 
     def keeping_overrides_of(self, older: Track) -> Track:
@@ -215,6 +206,31 @@ class Track:
             else:
                 faces[match] = faces[match].with_overrides(keys, pixel_aspect=aspect)
         return replace(self, faces=faces)
+
+
+def parse_selector(selector: str | int) -> int | tuple[float, float] | None:
+    """Which face is meant: its number, a point ``x,y`` in plate coordinates, or None for ``largest``.
+
+    Raises:
+        FaceError: it is none of them.
+    """
+    wanted = str(selector).strip()
+    if wanted == "largest":
+        return None
+    numbers: list[float] = []
+    try:
+        if "," not in wanted:
+            return int(wanted)
+        numbers = [float(part) for part in wanted.split(",")]
+    except ValueError:
+        pass
+    if len(numbers) != 2 or not np.isfinite(numbers).all():
+        raise FaceError(
+            "bad-selector",
+            f"Cannot choose a face by {wanted!r}.",
+            "Say largest, a face's number, or x,y in pixels.",
+        )
+    return numbers[0], numbers[1]
 
 
 def quantised(face: TrackedFace) -> TrackedFace:

@@ -149,6 +149,8 @@ def bake_task(node: api.Node, prepared: Prepared, only: int | None = None) -> Ta
     structure = inputs_key(node)
 
     def on_frame(step: Step, frame: int, state: str) -> None:
+        if state == "failed":
+            return
         result.done[step.view].add(frame)
         if state == "no-face":
             result.faceless[step.view].add(frame)

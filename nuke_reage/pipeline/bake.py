@@ -53,6 +53,9 @@ class _Loaded:
 def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = False) -> list[FrameResult]:
     """Re-age the frames of a shot and write them.
 
+    A frame whose plate or maps cannot be read costs no other where each has a file of its own: it is reported as
+    ``failed``, the others are baked, and the error is raised after the last.
+
     Args:
         shot: the opened shot.
         reporter: listener; None = nobody.
@@ -62,7 +65,8 @@ def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = Fals
         One result a frame, in order.
 
     Raises:
-        ReageError: the first thing that went wrong; frames finished before it are on disk and whole.
+        MediaError: the first frame that failed, after the last one; or a file that cannot be written, at once.
+        ReageError: anything else that went wrong, at once; frames finished before it are on disk and whole.
         CancelledError: the reporter asked to stop; likewise.
     """
     listener = reporter or Silent()
@@ -79,12 +83,18 @@ def bake(shot: Shot, reporter: Reporter | None = None, *, overwrite: bool = Fals
         complete = True
     finally:
         sink.close(complete=complete)
+    for result in results:
+        if result.error is not None:
+            raise result.error
     return results
 
 
 def _run(shot: Shot, sink: Sink, listener: Reporter, overwrite: bool) -> Iterator[FrameResult]:
-    def read(frame: int) -> _Loaded:
-        return _read(shot, sink, frame, overwrite)
+    def read(frame: int) -> _Loaded | FrameResult:
+        try:
+            return _read(shot, sink, frame, overwrite)
+        except MediaError as error:
+            return _failed(sink, frame, error)
 
     writes: deque[Future[FrameResult]] = deque()
     with ThreadPoolExecutor(1, "reage-write") as writer:
@@ -94,6 +104,12 @@ def _run(shot: Shot, sink: Sink, listener: Reporter, overwrite: bool) -> Iterato
                 while writes:
                     yield writes.popleft().result()
                 raise CancelledError("by-user", "Stopped.", "Run the same command again to go on.")
+            if isinstance(loaded, FrameResult):
+                # In its turn, between those that are still being written.
+                failed: Future[FrameResult] = Future()
+                failed.set_result(loaded)
+                writes.append(failed)
+                continue
             layers, seconds = (loaded.stored, 0.0) if loaded.stored else _infer(shot, loaded)
             writes.append(writer.submit(_write, shot, sink, loaded.task, loaded.plate, layers, seconds))
             del loaded, layers
@@ -157,13 +173,10 @@ def _write(
 ) -> FrameResult:
     if plate is None:
         return FrameResult(task.frame, "kept", task.path)
-    if shot.source.fingerprint(task.frame) != task.plate_fingerprint:
-        # A render that writes in place pauses between its blocks: what was read in between looked whole.
-        raise MediaError(
-            "changed-while-reading",
-            f"frame {task.frame} of {shot.source.spec} was rewritten while it was worked on",
-            "Wait until the render that writes it is finished, then run again.",
-        )
+    try:
+        _require_unchanged(shot, task)
+    except MediaError as error:
+        return _failed(sink, task.frame, error)
     provenance = {
         "reage/version": __version__,
         "reage/model": shot.descriptor.name,
@@ -186,6 +199,27 @@ def _write(
         return FrameResult(task.frame, "no-face", task.path, warnings, layers=beside)
     mean, peak = _strength(layers)
     return FrameResult(task.frame, "baked", task.path, warnings, mean, peak, beside, round(network_seconds, 4))
+
+
+def _require_unchanged(shot: Shot, task: _Task) -> None:
+    if shot.source.fingerprint(task.frame) != task.plate_fingerprint:
+        # A render that writes in place pauses between its blocks: what was read in between looked whole.
+        raise MediaError(
+            "changed-while-reading",
+            f"frame {task.frame} of {shot.source.spec} was rewritten while it was worked on",
+            "Wait until the render that writes it is finished, then run again.",
+        )
+
+
+def _failed(sink: Sink, frame: int, error: MediaError) -> FrameResult:
+    """The result of a frame whose input cannot be read.
+
+    Raises:
+        MediaError: the error, where no frame may be missing.
+    """
+    if not sink.may_have_holes:
+        raise error
+    return FrameResult(frame, "failed", sink.path(frame), (error.message,), error=error)
 
 
 def _strength(layers: FrameLayers) -> tuple[float, float]:

@@ -175,7 +175,9 @@ def reage_ladder(
     bare = _as_stored(faded_at_border(drawn, crop, window, max(mask.feather * size_px / 2, 1.0) / crop.side_px))
     soft = _by_hand(bare, plate, window, extras.maps)
     if mask.refine > 0:
-        soft = soft * (1 - np.float32(mask.refine) * (1 - _skin(canvas, face, crop, window)))
+        # Resampling swings a hair beyond 0 and 1.
+        skin = np.clip(_skin(canvas, face, crop, window), 0, 1)
+        soft = soft * (1 - np.float32(mask.refine) * (1 - skin))
     layers = FrameLayers(
         window,
         np.zeros((*window.shape, 3), np.float32),

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nuke_reage.core.errors import ReageError
+
 if TYPE_CHECKING:
     from nuke_reage.models.descriptor import ModelDescriptor
 
@@ -19,28 +21,32 @@ class FrameResult:
 
     Attributes:
         frame: frame number.
-        state: ``baked``, ``kept`` (was there already, with the same fingerprint) or ``no-face``.
-        path: file that holds it.
+        state: ``baked``, ``kept`` (was there already, with the same fingerprint), ``no-face``, or ``failed`` (its
+            plate or one of its maps cannot be read).
+        path: file that holds it, or would.
         warnings: what the artist should know, in sentences.
-        mean_delta: mean absolute delta inside the mask, plate values.
-        peak_delta: largest absolute delta inside the mask, plate values.
+        mean_delta: mean absolute delta inside the mask, plate values; None where nothing was made.
+        peak_delta: largest absolute delta inside the mask, likewise.
         layers: EXR that holds the layers beside a still or movie; None = there is none.
         network_seconds: how long the network itself ran.
+        error: why the frame failed; None = it did not.
     """
 
     frame: int
     state: str
     path: Path
     warnings: tuple[str, ...] = ()
-    mean_delta: float = 0.0
-    peak_delta: float = 0.0
+    mean_delta: float | None = None
+    peak_delta: float | None = None
     layers: Path | None = None
     network_seconds: float = 0.0
+    error: ReageError | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON; paths as text with forward slashes, ``layers`` empty where there is none."""
         layers = self.layers.as_posix() if self.layers else ""
-        return {**asdict(self), "path": self.path.as_posix(), "layers": layers}
+        error = self.error.to_dict() if self.error else None
+        return {**asdict(self), "path": self.path.as_posix(), "layers": layers, "error": error}
 
 
 class Reporter(Protocol):
@@ -50,7 +56,7 @@ class Reporter(Protocol):
         """``done`` of ``total`` frames of a stage (``track`` or ``bake``) are finished."""
 
     def frame(self, result: FrameResult) -> None:
-        """A frame is finished and on disk."""
+        """A frame is finished and on disk, or has failed."""
 
     def warn(self, text: str) -> None:
         """Something about the whole job that the artist should know."""

@@ -27,6 +27,7 @@ from nuke_reage.models.backends import Predictor
 from nuke_reage.models.descriptor import ModelDescriptor
 from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.canvas import CanvasPlan, plan_canvas
+from nuke_reage.pipeline.checks import check_choices, first_readable, matte_warnings
 from nuke_reage.pipeline.frame import FrameExtras
 from nuke_reage.pipeline.maps import ShotMaps
 from nuke_reage.pipeline.memory import ShotMemory
@@ -51,6 +52,7 @@ class ShotPlan:
         track: where the track lies and whether it holds.
         site: the machine's settings.
         maps: the roto and the painted ages that the job names.
+        warnings: what the artist should know beforehand, in sentences.
     """
 
     job: JobSpec
@@ -61,6 +63,7 @@ class ShotPlan:
     track: TrackPlan
     site: Site
     maps: ShotMaps
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,9 @@ def plan_shot(job: JobSpec, frames: str = "", memory: ShotMemory | None = None, 
         overwrite: the track is to be made again, whatever lies there.
 
     Raises:
-        ReageError: plate, frames, maps, colourspace or model do not exist or do not fit, the output cannot be what it
-            is to be, the trackfile beside it is damaged and to be kept, or a path lies where the site lets no job go.
+        ReageError: plate, frames, layer, face, maps, colourspace, detector, backend or model do not exist or do not
+            fit, the output cannot be what it is to be, the trackfile beside it is damaged and to be kept, or a path
+            lies where the site lets no job go.
     """
     site = load_site()
     job = localise(job, path_rules(site), site.roots)
@@ -147,13 +151,16 @@ def plan_shot(job: JobSpec, frames: str = "", memory: ShotMemory | None = None, 
     descriptor.require_weights()
     chosen = _choose_frames(frames or job.frames, source)
     check_output(job.output, source, chosen)
+    check_choices(job, source, chosen)
     maps = ShotMaps(job)
+    warnings: tuple[str, ...] = ()
     if not maps.are_none:
         # Now, not after an hour of tracking.
         maps.require_frames(chosen)
-        maps.read(chosen[0], source.read(chosen[0]))
+        frame, plate = first_readable(source, chosen)
+        warnings = matte_warnings(maps.read(frame, plate), frame)
     track = plan_track(job, source, space, load=memory.load_track, overwrite=overwrite)
-    return ShotPlan(job, source, chosen, space, descriptor, track, site, maps)
+    return ShotPlan(job, source, chosen, space, descriptor, track, site, maps, warnings)
 
 
 def open_shot(
@@ -182,6 +189,8 @@ def open_shot(
     memory = memory or ShotMemory()
     plan = plan_shot(job, frames, memory, overwrite=overwrite)
     job = plan.job
+    for text in plan.warnings:
+        listener.warn(text)
     # Found out now, not after an hour of tracking: an output that cannot be written, a model that cannot be loaded.
     for folder in output_folders(job.output):
         require_writable_folder(folder)

@@ -20,7 +20,8 @@ from nuke_reage.media.exr import write_layers
 from nuke_reage.media.movie import MovieWriter
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, output_path
-from nuke_reage.media.still_write import write_still
+from nuke_reage.media.still_write import holds_alpha, write_still
+from nuke_reage.pipeline.checks import PictureFormat
 from nuke_reage.pipeline.finished import finished_picture, on_screen
 from nuke_reage.pipeline.frame import FrameLayers
 from nuke_reage.pipeline.layer_parts import layer_parts
@@ -62,9 +63,13 @@ class MadeFrame:
 
 
 class Sink(Protocol):
-    """Writes frames.  ``resumable`` sinks keep what is there; the others need every frame, in order."""
+    """Writes frames.  ``resumable`` sinks keep what is there; the others are given every frame, in order.
+
+    Where one ``may_have_holes`` a frame that cannot be read is left out, and the rest is written all the same.
+    """
 
     resumable: bool
+    may_have_holes: bool
 
     def path(self, frame: int) -> Path: ...
 
@@ -82,6 +87,7 @@ class ExrSink:
     """Multi-part EXR with the asked-for layers, one file a frame."""
 
     resumable = True
+    may_have_holes = True
 
     def __init__(self, output: OutputSettings, adjust: AdjustSettings, space: WorkingSpace) -> None:
         self._output = output
@@ -113,14 +119,20 @@ class ExrSink:
 
 
 class StillSink:
-    """The finished picture as PNG, TIFF or JPEG: 8 bit where the plate has 8, else 16 where the format has them."""
+    """The finished picture as PNG, TIFF or JPEG: 8 bit where the plate has 8, else 16 where the format has them.
+
+    The alpha of a plate that is a still itself is kept where the format has one.  That of an EXR belongs to light, not
+    to codes.  Where an alpha is lost that says anything, the first frame says so.
+    """
 
     resumable = False
+    may_have_holes = True
 
     def __init__(self, output: OutputSettings, adjust: AdjustSettings, space: WorkingSpace) -> None:
         self._output = output
         self._adjust = adjust
         self._space = space
+        self._has_told = False
 
     def path(self, frame: int) -> Path:
         return output_path(self._output.path, frame)
@@ -129,9 +141,17 @@ class StillSink:
         return None
 
     def write(self, made: MadeFrame) -> list[str]:
-        picture = on_screen(finished_picture(made.plate, made.layers, self._adjust, self._space), self._space)
-        write_still(self.path(made.frame), picture, bits=8 if made.plate.sample_type == "uint8" else 16)
-        return []
+        plate, target = made.plate, self.path(made.frame)
+        picture = on_screen(finished_picture(plate, made.layers, self._adjust, self._space), self._space)
+        alpha = plate.channels.get("A")
+        fits = not plate.is_floating_point and plate.data_window == plate.display_window
+        kept = alpha if fits and holds_alpha(target) else None
+        write_still(target, picture, alpha=kept, bits=8 if plate.sample_type == "uint8" else 16)
+        lost = alpha is not None and kept is None and bool((alpha != 1).any())
+        if not lost or self._has_told:
+            return []
+        self._has_told = True
+        return [f"the plate's alpha is not in {target.name}; layers of an EXR have it in their comp"]
 
     def close(self, *, complete: bool) -> None:
         return None
@@ -141,6 +161,7 @@ class MovieSink:
     """The finished picture as a movie, with the frame rate and the sound of the movie that it came from."""
 
     resumable = False
+    may_have_holes = False
 
     def __init__(
         self, output: OutputSettings, adjust: AdjustSettings, source: PlateSource, space: WorkingSpace
@@ -151,6 +172,7 @@ class MovieSink:
         self._source = source
         self._stack = ExitStack()
         self._writer: MovieWriter | None = None
+        self._format: PictureFormat | None = None
 
     def path(self, frame: int) -> Path:
         return self._path
@@ -159,9 +181,11 @@ class MovieSink:
         return None
 
     def write(self, made: MadeFrame) -> list[str]:
-        picture = on_screen(finished_picture(made.plate, made.layers, self._adjust, self._space), self._space)
-        if self._writer is None:
+        if self._writer is None or self._format is None:
+            self._format = PictureFormat.of(made.frame, made.plate)
             self._writer = self._stack.enter_context(self._open(made.frame, made.plate))
+        self._format.require_same(PictureFormat.of(made.frame, made.plate))
+        picture = on_screen(finished_picture(made.plate, made.layers, self._adjust, self._space), self._space)
         self._writer.write(picture)
         return []
 
@@ -197,6 +221,7 @@ class WithLayers:
     resumable = False
 
     def __init__(self, finished: Sink, layers: ExrSink) -> None:
+        self.may_have_holes = finished.may_have_holes
         self._finished = finished
         self._layers = layers
 

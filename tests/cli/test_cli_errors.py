@@ -136,6 +136,61 @@ def test_flags_that_cannot_be(reage, plate, tmp_path, monkeypatch, arguments, co
     assert not (tmp_path / "out").exists(), "found out before anything is made"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "slug"),
+    [
+        (("--plate-layer", "nope"), 3, "unknown-layer"),
+        (("--face", "banana"), 4, "bad-selector"),
+        (("--face", "1,2,3"), 4, "bad-selector"),
+        (("--detector", "bogus"), 2, "unknown-plugin"),
+        (("--backend", "onnxruntime", "--device", "cuda"), 6, "wrong-device"),
+        (("--device", "mps"), 6, "no-device"),
+        (("--detector", "manual"), 4, ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_dry_run_passes_nothing_that_cannot_run(reage, plate, tmp_path, arguments, code, slug):
+    out, job = tmp_path / "out" / "o.####.exr", tmp_path / "job.json"
+    outcome = reage("run", plate, out, *AGES, *arguments, "--dry-run", "--json")
+    assert outcome.code == code and outcome.json["error"]["code"].endswith(slug), outcome.out
+    saved = reage("run", plate, out, *AGES, *arguments, "--save-job", job, "--json")
+    if arguments[-1] in {"mps", "manual"}:
+        assert saved.code == 0 and job.is_file(), "another machine may run it"
+    else:
+        assert saved.code == code and saved.json["error"]["code"].endswith(slug)
+    assert {path.name for path in tmp_path.iterdir()} <= {"job.json"}
+
+
+def test_a_dry_run_looks_for_the_face_in_a_track_that_is_there(reage, plate, baked):
+    outcome = reage("run", plate, baked / "shot.####.exr", *AGES, "--face", "7", "--dry-run", "--json")
+    failed(outcome, 4, "unknown-face")
+
+
+def test_bad_frames_are_reported_beside_those_that_were_made(reage, shots, tmp_path):
+    plate = shots.write(tmp_path / "p.####.exr", {frame: shots.film((320, 180), side=300) for frame in (1, 2, 3)})
+    (tmp_path / "p.0002.exr").write_bytes(b"")
+    out = tmp_path / "o.####.exr"
+    outcome = reage("run", plate, out, *AGES, "--json")
+    failed(outcome, 3, "empty-file")
+    assert [one["state"] for one in outcome.json["frames"]] == ["baked", "failed", "baked"]
+    assert outcome.json["frames"][1]["error"] == outcome.json["error"] and "p.0002.exr" in outcome.err
+    again = reage("run", plate, out, *AGES)
+    assert again.code == 3 and "2 kept, 1 failed" in again.out and "Traceback" not in again.err
+
+
+def test_a_bug_is_one_line_and_one_document_and_its_traceback_can_be_had(reage, plate, tmp_path, monkeypatch):
+    def stumble(*_arguments, **_options):
+        raise TypeError("no such\nluck")
+
+    monkeypatch.setattr("nuke_reage.pipeline.shot.open_shot", stumble)
+    outcome = reage("run", plate, tmp_path / "o.####.exr", *AGES, "--json")
+    told = failed(outcome, 1, "bug")
+    assert told == "TypeError: no such luck" and "report" in outcome.json["error"]["hint"]
+    monkeypatch.setenv("REAGE_TRACEBACK", "1")
+    outcome = reage("run", plate, tmp_path / "o.####.exr", *AGES, "--json")
+    assert outcome.code == 1 and "Traceback" in outcome.err and outcome.json["error"]["code"] == "reage.bug"
+
+
 def test_hints_name_the_nearest_name(reage, plate, tmp_path):
     out = tmp_path / "o.####.exr"
     for arguments, wanted in (

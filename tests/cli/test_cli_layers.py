@@ -75,6 +75,44 @@ def test_what_cannot_be_is_refused_with_a_hint_and_nothing_is_lost(
     assert kept.read_bytes() == (baked / "shot.1001.exr").read_bytes()
 
 
+def test_flags_that_change_nothing_are_told_once(reage, plate, baked, tmp_path):
+    command = ("run", plate, tmp_path / "o.####.exr", *AGES, "--track", baked / "shot.track.json", "--json")
+    idle = ("--gain", "0.2", "--mask-blur", "0.1")
+    done = reage(*command, *idle, "--frames", "1001-1002")
+    assert done.code == 0, done.err
+    (told,) = done.json["warnings"]
+    assert "--gain, --mask-blur" in told and "add comp to --layers" in told and done.err.count("--gain") == 1
+    assert reage(*command, *idle, "--dry-run").json["warnings"] == [told]
+    assert reage(*command, *idle, "--layers", "delta,mask,comp", "--dry-run").json["warnings"] == []
+    assert reage(*command, "--mask-feather", "0.2", "--dry-run").json["warnings"] == [], "that is no adjustment"
+    job = tmp_path / "job.json"
+    assert reage(*command, *idle, "--save-job", job).json["warnings"] == [told]
+    assert reage("run", job, "--dry-run", "--json").json["warnings"] == [], "a farm's tasks do not say it again"
+
+
+def test_a_matte_that_shapes_nothing_is_told(reage, plate, baked, tmp_path):
+    roto = np.full((360, 640, 4), 255, np.uint8)
+    roto[:, :320, :3] = 0
+    cv2.imwrite(str(tmp_path / "roto.png"), roto)
+    command = ("run", plate, tmp_path / "o.####.exr", *AGES, "--track", baked / "shot.track.json", "--frames", "1001",
+               "--json")  # fmt: skip
+    done = reage(*command, "--matte", tmp_path / "roto.png")
+    assert done.code == 0, done.err
+    assert ["1 everywhere" in text and "roto.png:R" in text for text in done.json["warnings"]] == [True]
+    assert reage(*command, "--matte", f"{tmp_path}/roto.png:R", "--dry-run").json["warnings"] == []
+
+
+def test_a_refined_mask_is_a_mask(reage, plate, baked, tmp_path):
+    done = reage(
+        "run", plate, tmp_path / "o.####.exr", *AGES, "--track", baked / "shot.track.json", "--frames", "1001-1002",
+        "--mask-refine", "1",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    for frame in (1001, 1002):
+        mask = read_layers(tmp_path / f"o.{frame}.exr").parts["mask"].channels["reage_mask.alpha"]
+        assert mask.min() == 0 and 0.9 < mask.max() <= 1
+
+
 def test_a_ladder_beyond_what_the_model_has_learnt_is_warned_of(reage, plate, baked, tmp_path):
     done = reage(
         "run", plate, tmp_path / "o.####.exr", *AGES, "--frames", "1001", "--json", "--device", "cpu",

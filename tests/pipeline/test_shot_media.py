@@ -207,6 +207,24 @@ def test_a_still_in_gives_a_still_out_untouched_outside_the_mask(shots, tmp_path
     assert change[mask > 0.9].mean() > 1.5
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
+def test_the_alpha_of_a_still_is_kept_or_its_loss_is_told(shots, tmp_path, suffix):
+    codes = np.round(screen(shots.film()) * 255).astype(np.uint8)
+    alpha = np.linspace(0, 255, codes[..., 0].size).astype(np.uint8).reshape(codes.shape[:2])
+    Image.fromarray(np.dstack([codes, alpha])).save(tmp_path / "photo.png")
+    out = tmp_path / f"older{suffix}"
+    (result,) = shots.bake(shots.job(tmp_path / "photo.png", out))
+    if suffix == ".jpg":
+        assert "alpha" in result.warnings[0]
+        return
+    assert result.warnings == ()
+    found = np.asarray(Image.open(out))
+    assert np.array_equal(found[..., 3], alpha)
+    shots.bake(shots.job(tmp_path / "photo.png", tmp_path / "l.exr"))
+    mask = shots.spread(tmp_path / "l.exr", Window.of_shape(codes.shape))["mask"]
+    assert np.array_equal(found[..., :3][mask == 0], codes[mask == 0]), "not multiplied in"
+
+
 def test_a_scene_linear_plate_becomes_a_still_for_the_screen(shots, tmp_path):
     """Overscan is cut off, what the plate does not hold is black, light is coded as sRGB."""
     window, display = Window(-40, -20, 600, 340), Window(0, 0, 620, 320)
@@ -271,6 +289,25 @@ def test_a_movie_is_not_overwritten_by_itself(shots, clip, tmp_path):
     with pytest.raises(UsageError) as caught:
         shots.open(shots.job(clip, clip))
     assert caught.value.slug == "output-is-input" and clip.read_bytes() == before
+
+
+def test_a_format_that_changes_in_a_movie_is_found_before_and_while_it_is_made(shots, tmp_path):
+    pictures = shots.move(4)
+    pattern = shots.write(tmp_path / "p.####.exr", pictures)
+    layers = tmp_path / "l.####.exr"
+    job = shots.job(pattern, tmp_path / "m.mp4")
+    job = replace(job, output=replace(job.output, layers_path=str(layers)))
+    shot = shots.open(job)
+    shots.write(pattern, {1003: pictures[1003][:300, :500]})
+    with pytest.raises(MediaError) as caught:
+        bake(shot)
+    assert caught.value.slug == "format-changes"
+    assert "Frame 1003 is 500 x 300, frame 1001 640 x 360" in caught.value.message
+    assert sorted(path.name for path in tmp_path.glob("l.*.exr"))[:2] == ["l.1001.exr", "l.1002.exr"]
+    assert not (tmp_path / "m.mp4").exists() and not list(tmp_path.glob(".*"))
+    with pytest.raises(MediaError) as caught:
+        shots.open(job)
+    assert caught.value.slug == "format-changes"
 
 
 def test_a_stopped_movie_leaves_nothing(shots, clip, tmp_path):

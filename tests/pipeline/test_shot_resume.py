@@ -178,6 +178,16 @@ def test_a_damaged_trackfile_is_an_error_and_stays(shots, done):
     assert (path.read_bytes(), bytes_of(folder)) == before
 
 
+class Listening(Silent):
+    """Keeps what became of the frames."""
+
+    def __init__(self) -> None:
+        self.results = []
+
+    def frame(self, result) -> None:
+        self.results.append(result)
+
+
 class StopAfter(Silent):
     """Asks to stop after so many frames, as Ctrl-C does."""
 
@@ -224,13 +234,47 @@ def test_a_bad_frame_of_the_plate_costs_no_other(shots, tmp_path, damage):
         victim.unlink()
     else:
         victim.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else b"")
+    told = Listening()
     with pytest.raises(MediaError) as caught:
-        bake(shot)
+        bake(shot, told)
     assert "1003" in caught.value.message and caught.value.hint
     frames = sorted(path.name for path in (tmp_path / "o").glob("*.exr"))
-    assert frames == ["o.1001.exr", "o.1002.exr"]
+    assert frames == ["o.1001.exr", "o.1002.exr", "o.1004.exr"]
     assert all(len(read_layers(tmp_path / "o" / name).parts) == 3 for name in frames)
-    assert states(shots.bake(job, "1002,1004"))[1004] == "baked", "the rest can be had"
+    assert states(told.results) == {1001: "baked", 1002: "baked", 1003: "failed", 1004: "baked"}
+    failed = told.results[2].to_dict()
+    assert failed["error"]["code"] == caught.value.code and list(failed["warnings"]) == [caught.value.message]
+    again = Listening()
+    with pytest.raises(MediaError):
+        bake(shot, again)
+    assert states(again.results) == {1001: "kept", 1002: "kept", 1003: "failed", 1004: "kept"}
+    assert again.results[0].to_dict()["peak_delta"] is None, "nothing was measured"
+
+
+def test_the_first_of_several_bad_frames_is_the_error_and_each_is_told(shots, tmp_path):
+    pattern = shots.write(tmp_path / "p.####.exr", shots.move(5))
+    shot = shots.open(shots.job(pattern, tmp_path / "o.####.exr"))
+    whole = (tmp_path / "p.1001.exr").read_bytes()
+    (tmp_path / "p.1001.exr").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "p.1002.exr").write_bytes(b"")
+    told = Listening()
+    with pytest.raises(MediaError) as caught:
+        bake(shot, told)
+    assert caught.value.code == "media.truncated"
+    assert [result.state for result in told.results] == ["failed", "failed", "baked", "baked", "baked"]
+    assert [result.error and result.error.slug for result in told.results[:2]] == ["truncated", "empty-file"]
+
+
+def test_a_bad_frame_ends_a_movie_which_cannot_have_holes(shots, tmp_path):
+    pattern = shots.write(tmp_path / "p.####.exr", shots.move(4))
+    shot = shots.open(shots.job(pattern, tmp_path / "m.mp4"))
+    whole = (tmp_path / "p.1003.exr").read_bytes()
+    (tmp_path / "p.1003.exr").write_bytes(whole[: len(whole) // 2])
+    told = Listening()
+    with pytest.raises(MediaError):
+        bake(shot, told)
+    assert "failed" not in states(told.results).values() and 1004 not in states(told.results)
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".exr"} == {"m.track.json"}
 
 
 def test_left_overs_of_killed_runs_are_cleared_away(shots, plate, baked, tmp_path):

@@ -52,6 +52,19 @@ def job(shots, plate, baked, tmp_path):
     return shots.job(plate, tmp_path / "shot.####.exr", track=str(baked / "shot.track.json"))
 
 
+def test_a_bad_frame_is_told_to_the_host_and_costs_no_other(session, shots, plate, baked, tmp_path):
+    for frame in (1001, 1002, 1003):
+        (tmp_path / f"plate.{frame}.exr").write_bytes(Path(plate.replace("####", str(frame))).read_bytes())
+    (tmp_path / "plate.1002.exr").write_bytes(b"")
+    track = str(baked / "shot.track.json")
+    states = {}
+    with pytest.raises(MediaError) as caught:
+        for heard in session.run(shots.job(tmp_path / "plate.####.exr", tmp_path / "o.####.exr", track=track)):
+            if heard["type"] == "frame":
+                states[heard["frame"]] = heard["state"]
+    assert caught.value.slug == "empty-file" and states == {1001: "baked", 1002: "failed", 1003: "baked"}
+
+
 @pytest.mark.slow
 def test_a_bake_through_the_worker_is_that_of_the_command_line(session, shots, job, baked, tmp_path):
     heard = list(session.run(job, [1002, 1004]))
