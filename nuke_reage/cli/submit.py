@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nuke_reage.cli.console import interruptible, make_progress, show_json, stderr_console
+from nuke_reage.cli.console import interruptible, make_progress, show_json, show_warning, stderr_console
 from nuke_reage.cli.farmlog import FarmLog
+from nuke_reage.cli.idle import idle_flags_warning
 from nuke_reage.cli.options import home_path, job_options, make_job
 from nuke_reage.cli.submit_job import JOB_FILE, nuke_farm_job, plate_farm_job
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.job import JobSpec, load_job, save_job
 from nuke_reage.core.site import ENGINES, Site, load_site
 from nuke_reage.farm.base import FarmJob, frame_text
+from nuke_reage.farm.local import with_this_program
 from nuke_reage.farm.shot import NukeScript
 
 __all__ = ["command"]
@@ -106,6 +108,8 @@ def command(
         raise UsageError("bad-command-line", "Where should the job's files go?", "Add -o FOLDER.")
     site = load_site()
     engine = engine or site.farm.engine
+    if engine == "local":
+        site = replace(site, farm=with_this_program(site.farm))
     needs: dict[str, Any] = {"name": name, "chunk": chunk, "gpu": gpu, "report": report}
     place = folder or "."
     spec: JobSpec | None = None
@@ -117,6 +121,9 @@ def command(
         raise UsageError("bad-command-line", "--view and --track-first belong to a Nuke script.", "Add --nuke FILE.nk.")
     else:
         job = _job(context, plate, out, frames, values)
+        idle = idle_flags_warning(context, job)
+        if idle:
+            show_warning(idle)
         farm_job, spec = plate_farm_job(job, place, site, **needs)
     facts = _facts(farm_job, engine, folder)
     if not dry_run:

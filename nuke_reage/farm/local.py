@@ -10,20 +10,22 @@ import importlib
 import logging
 import os
 import queue
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nuke_reage.core.errors import CancelledError, FarmError
+from nuke_reage.core.site import FarmSite
 from nuke_reage.farm.base import FarmJob
 from nuke_reage.farm.openjd import EXTENSIONS, job_template
 
-__all__ = ["TaskResult", "run_local"]
+__all__ = ["TaskResult", "run_local", "with_this_program"]
 
 _POLL_SECONDS = 0.1
 _GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -50,6 +52,25 @@ class TaskResult:
     message: str
     seconds: float
     log: Path
+
+
+def with_this_program(site: FarmSite) -> FarmSite:
+    """The farm, its tasks run by this installation's ``reage``, which need not be on the path of this machine.
+
+    Args:
+        site: the farm; a command that it names itself stays.
+
+    Returns:
+        The farm with the whole path of the command that runs now, or of the one beside the running Python.
+    """
+    if site.reage != FarmSite().reage:
+        return site
+    running = Path(sys.argv[0])
+    beside = Path(sys.executable).with_name("reage.exe" if os.name == "nt" else "reage")
+    for program in (running, beside):
+        if program.stem == "reage" and program.is_file() and os.access(program, os.X_OK):
+            return replace(site, reage=os.path.abspath(program))  # noqa: PTH100
+    return site
 
 
 def run_local(

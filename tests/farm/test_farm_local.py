@@ -13,7 +13,7 @@ import pytest
 from nuke_reage.core.errors import CancelledError, FarmError
 from nuke_reage.core.site import FarmSite
 from nuke_reage.farm.base import FRAMES, FarmJob, Step
-from nuke_reage.farm.local import run_local
+from nuke_reage.farm.local import run_local, with_this_program
 
 pytest.importorskip("openjd.sessions")
 
@@ -128,3 +128,29 @@ def test_the_site_names_the_programs(tmp_path):
 
     made = shot_job("a", [1], ShotFiles("/j.json"), FarmSite(reage="/opt/reage/bin/reage"))
     assert {step.command[0] for step in made.steps} == {"/opt/reage/bin/reage"}
+
+
+def test_a_shot_here_is_run_by_the_program_that_was_started_not_by_one_on_the_path(
+    reage, farm_plate, tmp_path, reage_program, monkeypatch
+):
+    flags = ("--source-age", 35, "--target-age", 70, "--json")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(sys, "argv", [str(reage_program)])
+
+    def programs(engine: str) -> set[str]:
+        planned = reage("submit", farm_plate, tmp_path / "o.####.exr", *flags, "--to", engine, "--dry-run")
+        assert planned.code == 0, planned.err
+        return {step["command"][0] for step in planned.json["steps"]}
+
+    assert programs("local") == {str(reage_program)} and programs("openjd") == {"reage"}
+    version = Step("Version", (with_this_program(FarmSite()).reage, "--version"), tool="reage")
+    (result,) = run_local(job(tmp_path, version), tmp_path / "logs")
+    assert result.ok and "reage, version" in result.log.read_text()
+
+    named = tmp_path / "site.json"
+    named.write_text(json.dumps({"farm": {"reage": "/opt/reage"}}))
+    monkeypatch.setenv("REAGE_SITE", str(named))
+    assert programs("local") == {"/opt/reage"}
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    beside = Path(sys.executable).with_name("reage")
+    assert with_this_program(FarmSite()).reage == (str(beside) if beside.exists() else "reage")
