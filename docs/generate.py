@@ -184,7 +184,9 @@ def jobs_page() -> str:
         "reage run job.json --frames 1001-1010\n"
         "```\n",
         "Flags given beside a job file count instead of its values. Only `plate.path`, `output.path`, `source_age` and "
-        "`target_age` must be there; what is left out takes its default. An unknown key is an error that names the "
+        "`target_age` must be there; what is left out takes its default. An age that stays the same may be a number: "
+        '`"source_age": 68`. '
+        "An unknown key is an error that names the "
         "nearest known one. Relative paths are relative to the folder in which `reage` runs; "
         "`~` is the home of who runs it.\n",
         "Equal jobs have equal hashes: SHA-256 of the JSON with sorted keys and no blanks. It is written into the "
@@ -326,7 +328,8 @@ def errors_page() -> str:
         "$ echo $?\n"
         "3\n"
         "```\n",
-        "Something that is no error of this list (a Python traceback, exit status 1) is a bug; please report it.\n",
+        "`reage.bug` (exit status 1) is none of this list but a bug; please report it, with the traceback that "
+        "`REAGE_TRACEBACK=1` shows.\n",
         "| exit | codes | |\n|---|---|---|",
     ]
     raised = sorted(set(_raised_errors()))

@@ -78,12 +78,17 @@ class JobSpec:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JobSpec:
-        """Build a job from JSON values.
+        """Build a job from JSON values; an age that is the same in all frames may be a plain number.
 
         Raises:
             UsageError: unknown or missing keys, wrong types, values out of range.
         """
-        return from_dict(cls, data, "job")
+        ages = {
+            name: {"keys": [{"frame": 0, "age_years": data[name]}]}
+            for name in ("source_age", "target_age")
+            if isinstance(data.get(name), (int, float)) and not isinstance(data[name], bool)
+        }
+        return from_dict(cls, {**data, **ages}, "job")
 
     def to_dict(self) -> dict[str, Any]:
         plain: dict[str, Any] = to_dict(self)

@@ -57,7 +57,11 @@ def test_a_typo_is_refused_and_the_right_name_suggested(job):
         ("model.precision", "quick"),
         ("output.layers", ["delta", "dleta"]),
         ("output.layers", []),
-        ("source_age", 35),
+        ("source_age", "35"),
+        ("source_age", True),
+        ("source_age", 400),
+        ("source_age", float("nan")),
+        ("target_age", 10**400),
         ("source_age.keys", [{"frame": 1, "age_years": 300}]),
         ("source_age.keys", []),
         ("plate", None),
@@ -76,6 +80,13 @@ def test_a_bad_value_is_refused(job, path, value):
         JobSpec.from_dict(data)
     assert caught.value.hint
     assert caught.value.exit_code == 2
+
+
+def test_an_age_that_stays_the_same_may_be_a_number(job):
+    short = {**job.to_dict(), "source_age": 68, "target_age": 20.5}
+    made = JobSpec.from_dict(short)
+    assert (made.source_age.at(1), made.target_age.at(1050)) == (68, 20.5)
+    assert JobSpec.from_dict(made.to_dict()) == made
 
 
 @pytest.mark.parametrize(
