@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nuke_reage.cli.console import interruptible, make_progress, stderr_console
+from nuke_reage.cli.options import home_path
 from nuke_reage.core.errors import CancelledError, MediaError, UsageError
 from nuke_reage.core.frames import parse_frames
 
@@ -25,10 +26,15 @@ _SWINGS_SECONDS = 4.0
 
 
 @click.command("compare")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", type=home_path)
+@click.argument("second", type=home_path)
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", help="Movie (.mp4, .mov), still, or stills name.####.png."
+    "-o",
+    "--output",
+    type=home_path,
+    required=True,
+    metavar="FILE",
+    help="Movie (.mp4, .mov), still, or stills name.####.png.",
 )
 @click.option(
     "--mode", type=click.Choice(("wipe", "side", "difference")), default="wipe", show_default=True,

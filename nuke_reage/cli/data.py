@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 
-from nuke_reage.cli.console import make_progress, show_error, show_json, stderr_console
+from nuke_reage.cli.console import make_progress, show_json, stderr_console
 from nuke_reage.cli.options import home_path
 from nuke_reage.core.errors import UsageError
 from nuke_reage.core.strict import from_dict
@@ -210,18 +209,15 @@ def check(folders: tuple[str, ...], sheet: str, as_json: bool) -> None:
         click.echo(f"{len(people)} people, {pictures} pictures, {len(problems)} problems")
         for problem in problems:
             click.echo(f"  {'error  ' if problem.fatal else 'warning'} {problem}")
-        require_sound(problems)
-        return
     listed = [{"path": str(one.path), "problem": one.text, "fatal": one.fatal} for one in problems]
-    report: dict[str, Any] = {"people": len(people), "pictures": pictures, "problems": listed}
+    report = {"people": len(people), "pictures": pictures, "problems": listed}
     try:
         require_sound(problems)
     except UsageError as error:
-        # Left to the command line, the error would be a second document on stdout.
-        show_json({**report, "error": error.to_dict()})
-        show_error(error, as_json=False)
-        sys.exit(error.exit_code)
-    show_json(report)
+        error.report.update(report)
+        raise
+    if as_json:
+        show_json(report)
 
 
 def _ages(text: str) -> tuple[int, ...]:
