@@ -63,7 +63,7 @@ def _one(attack: Callable[..., str], chance: Random) -> str:
 
 def _job(folder: Path) -> Callable[..., str]:
     from nuke_reage.core.job import load_job
-    from nuke_reage.pipeline.shot import plan_shot
+    from nuke_reage.pipeline.plan import plan_shot
 
     text = (folder / "job.json").read_text()
 

@@ -129,7 +129,7 @@ def _job(job_file: str) -> Iterator[Finding]:
     from nuke_reage.core.frames import format_frames
     from nuke_reage.media.atomic import require_writable_folder
     from nuke_reage.pipeline.outputs import output_folders
-    from nuke_reage.pipeline.shot import plan_shot
+    from nuke_reage.pipeline.plan import plan_shot
 
     plan = plan_shot(load_job(job_file))
     yield Finding("job", True, f"{job_file}: {plan.job.plate.path} {format_frames(plan.frames)}")

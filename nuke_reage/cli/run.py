@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
+    from nuke_reage.pipeline.plan import ShotPlan
     from nuke_reage.pipeline.reporting import FrameResult
-    from nuke_reage.pipeline.shot import Shot, ShotPlan
+    from nuke_reage.pipeline.shot import Shot
 
 __all__ = ["command"]
 
@@ -88,9 +89,9 @@ def command(
     job = _job(context, plate, out, frames, values)
     idle = idle_flags_warning(context, job)
     from nuke_reage.pipeline.bake import bake
-    from nuke_reage.pipeline.checks import require_this_machine
     from nuke_reage.pipeline.outputs import is_movie, output_folders
-    from nuke_reage.pipeline.shot import open_shot, plan_shot
+    from nuke_reage.pipeline.plan import plan_shot, require_this_machine
+    from nuke_reage.pipeline.shot import open_shot
 
     if job_file or dry_run:
         if job_file:

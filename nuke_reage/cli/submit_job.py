@@ -46,11 +46,11 @@ def plate_farm_job(
         The farm job, and the ReAge job that its job file must hold.
 
     Raises:
-        ReageError: the job cannot be run, as :func:`~nuke_reage.pipeline.shot.plan_shot`.
+        ReageError: the job cannot be run, as :func:`~nuke_reage.pipeline.plan.plan_shot`.
     """
     from nuke_reage.media.sequence import output_path
     from nuke_reage.pipeline.outputs import name_of_shot, output_folders
-    from nuke_reage.pipeline.shot import plan_shot
+    from nuke_reage.pipeline.plan import plan_shot
 
     plan = plan_shot(job)
     spec = _whole_paths(replace(plan.job, face=replace(plan.job.face, track=str(plan.track.path))))

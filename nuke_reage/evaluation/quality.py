@@ -24,7 +24,8 @@ from nuke_reage.media.exr import read_layers
 from nuke_reage.media.layers import Layers
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, output_path
-from nuke_reage.pipeline.shot import encoding_of, plan_shot
+from nuke_reage.pipeline.plan import plan_shot
+from nuke_reage.pipeline.shot import encoding_of
 
 __all__ = ["FrameQuality", "ShotQuality", "measure_quality"]
 

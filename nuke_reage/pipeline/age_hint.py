@@ -17,7 +17,8 @@ from nuke_reage.imaging.encoding import NetworkEncoding
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import open_plate
-from nuke_reage.pipeline.shot import encoding_of, plan_space
+from nuke_reage.pipeline.plan import plan_space
+from nuke_reage.pipeline.shot import encoding_of
 
 __all__ = ["AgeHint", "hint_age"]
 

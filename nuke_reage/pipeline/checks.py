@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nuke_reage.core.errors import DeviceError, MediaError
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.plugins import require_plugin
-from nuke_reage.faces.backends import create_backend
-from nuke_reage.faces.trackfile import Track, parse_selector
+from nuke_reage.faces.trackfile import parse_selector
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.image_read import PlateHeader, read_header
 from nuke_reage.media.plate import Plate
@@ -18,12 +16,8 @@ from nuke_reage.media.sequence import PlateSource
 from nuke_reage.models.backends import BACKENDS
 from nuke_reage.pipeline.maps import FrameMaps
 from nuke_reage.pipeline.outputs import is_movie
-from nuke_reage.pipeline.predictors import PredictorCache
 
-if TYPE_CHECKING:
-    from nuke_reage.pipeline.shot import ShotPlan
-
-__all__ = ["PictureFormat", "check_choices", "first_readable", "matte_warnings", "require_this_machine"]
+__all__ = ["PictureFormat", "check_choices", "first_readable", "matte_warnings"]
 
 
 @dataclass(frozen=True)
@@ -140,16 +134,3 @@ def matte_warnings(maps: FrameMaps, frame: int) -> tuple[str, ...]:
         f"The matte is {matte.min():g} everywhere in frame {frame}; if it was drawn in another channel, "
         "name that: roto.png:R.",
     )
-
-
-def require_this_machine(plan: ShotPlan) -> None:
-    """Make sure that this machine can run a plan: the network loads, the detector is there, the track has the face.
-
-    Raises:
-        ReageError: it cannot.
-    """
-    PredictorCache().get(plan.descriptor, plan.job, plan.site)
-    if plan.track.state in {"given", "fresh"}:
-        Track.load(plan.track.path).face(plan.job.face.select)
-    else:
-        create_backend(plan.job.face.detector)

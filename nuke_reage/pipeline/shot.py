@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
 from nuke_reage.core.adjust import Protection, RegionGains
-from nuke_reage.core.errors import MediaError
-from nuke_reage.core.frames import format_frames, parse_frames
 from nuke_reage.core.job import JobSpec
 from nuke_reage.core.pathmap import localise
-from nuke_reage.core.site import Site, load_site, path_rules
+from nuke_reage.core.site import load_site, path_rules
 from nuke_reage.faces.canonical import framing_from_spec
 from nuke_reage.faces.crops import ManualCrop
 from nuke_reage.faces.trackfile import FaceTrack, Track
@@ -25,45 +22,17 @@ from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, open_plate
 from nuke_reage.models.backends import Predictor
 from nuke_reage.models.descriptor import ModelDescriptor
-from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.canvas import CanvasPlan, plan_canvas
-from nuke_reage.pipeline.checks import check_choices, first_readable, matte_warnings
 from nuke_reage.pipeline.frame import FrameExtras
 from nuke_reage.pipeline.maps import ShotMaps
 from nuke_reage.pipeline.memory import ShotMemory
-from nuke_reage.pipeline.outputs import check_output, output_folders
+from nuke_reage.pipeline.outputs import output_folders
+from nuke_reage.pipeline.plan import ShotPlan, plan_shot, plan_space
 from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.pipeline.reporting import Reporter, Silent, warn_of_ages
-from nuke_reage.pipeline.tracking import TrackPlan, obtain_track, plan_track
+from nuke_reage.pipeline.tracking import obtain_track
 
-__all__ = ["Shot", "ShotPlan", "encoding_of", "open_shot", "plan_shot", "plan_space", "track_job"]
-
-
-@dataclass(frozen=True)
-class ShotPlan:
-    """A job, checked against what is on disk, before anything is tracked or computed.
-
-    Attributes:
-        job: the job, its paths as this machine calls them.
-        source: reads the plate.
-        frames: frames to bake.
-        space: the plate's colour space.
-        descriptor: the model's card.
-        track: where the track lies and whether it holds.
-        site: the machine's settings.
-        maps: the roto and the painted ages that the job names.
-        warnings: what the artist should know beforehand, in sentences.
-    """
-
-    job: JobSpec
-    source: PlateSource
-    frames: tuple[int, ...]
-    space: WorkingSpace
-    descriptor: ModelDescriptor
-    track: TrackPlan
-    site: Site
-    maps: ShotMaps
-    warnings: tuple[str, ...] = ()
+__all__ = ["Shot", "encoding_of", "open_shot", "track_job"]
 
 
 @dataclass(frozen=True)
@@ -126,41 +95,6 @@ class Shot:
         space = self.encoding.working_space
         gains = (self.encoding.exposure_gain, self.encoding.white_gain)
         return repr((self.canvas, gains, space.name, space.config_name, self.descriptor.lines))
-
-
-def plan_shot(job: JobSpec, frames: str = "", memory: ShotMemory | None = None, *, overwrite: bool = False) -> ShotPlan:
-    """Check a job without computing anything.
-
-    Args:
-        job: the job.
-        frames: frame range that counts instead of the job's own.
-        memory: of the shot before; None = there was none.
-        overwrite: the track is to be made again, whatever lies there.
-
-    Raises:
-        ReageError: plate, frames, layer, face, maps, colourspace, detector, backend or model do not exist or do not
-            fit, the output cannot be what it is to be, the trackfile beside it is damaged and to be kept, or a path
-            lies where the site lets no job go.
-    """
-    site = load_site()
-    job = localise(job, path_rules(site), site.roots)
-    source = open_plate(job.plate.path, layer=job.plate.layer or None)
-    memory = memory or ShotMemory()
-    space = plan_space(job, source, site, memory)
-    descriptor = Registry.from_environment().get(job.model.name)
-    descriptor.require_weights()
-    chosen = _choose_frames(frames or job.frames, source)
-    check_output(job.output, source, chosen)
-    check_choices(job, source, chosen)
-    maps = ShotMaps(job)
-    warnings: tuple[str, ...] = ()
-    if not maps.are_none:
-        # Now, not after an hour of tracking.
-        maps.require_frames(chosen)
-        frame, plate = first_readable(source, chosen)
-        warnings = matte_warnings(maps.read(frame, plate), frame)
-    track = plan_track(job, source, space, load=memory.load_track, overwrite=overwrite)
-    return ShotPlan(job, source, chosen, space, descriptor, track, site, maps, warnings)
 
 
 def open_shot(
@@ -241,39 +175,6 @@ def track_job(
     source = open_plate(job.plate.path, layer=job.plate.layer or None)
     space = plan_space(job, source, site)
     return obtain_track(job, source, space, reporter, path=path, crops=crops, overwrite=overwrite)
-
-
-def plan_space(
-    job: JobSpec, source: PlateSource, site: Site | None = None, memory: ShotMemory | None = None
-) -> WorkingSpace:
-    """The colour space of a job's plate.
-
-    Args:
-        job: the job.
-        source: its plate.
-        site: the machine's settings; None = as they are now.
-        memory: of the shot before; None = there was none.
-
-    Raises:
-        UsageError: no such config or space.
-    """
-    name = job.plate.colorspace or ("scene_linear" if source.is_scene_linear else "srgb")
-    config = job.plate.ocio_config or os.environ.get("OCIO") or (site or load_site()).ocio_config
-    return (memory or ShotMemory()).space(name, config)
-
-
-def _choose_frames(text: str, source: PlateSource) -> tuple[int, ...]:
-    if not text:
-        return source.frames
-    frames = parse_frames(text)
-    missing = sorted(set(frames) - set(source.frames))
-    if missing:
-        raise MediaError(
-            "missing-frame",
-            f"{source.spec} has no frame {format_frames(missing[:20])}{' ...' if len(missing) > 20 else ''}.",
-            f"The plate has {format_frames(source.frames)}; leave the missing ones out with --frames.",
-        )
-    return frames
 
 
 def encoding_of(job: JobSpec, space: WorkingSpace, face: FaceTrack) -> NetworkEncoding:

@@ -21,8 +21,8 @@ from nuke_reage.media.exr import Part, write_layers
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import PlateSource, open_plate, output_path
 from nuke_reage.pipeline.outputs import check_st_maps
+from nuke_reage.pipeline.plan import plan_space
 from nuke_reage.pipeline.reporting import Reporter
-from nuke_reage.pipeline.shot import plan_space
 
 __all__ = ["luma_weights", "open_track_path", "track_path", "write_st_maps"]
 
