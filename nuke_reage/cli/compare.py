@@ -71,6 +71,7 @@ def command(first: str, second: str, output: str, mode: Any, frames: str, positi
     from nuke_reage.media.movie import MovieWriter
     from nuke_reage.media.sequence import output_path
     from nuke_reage.media.still_write import write_still
+    from nuke_reage.pipeline.outputs import require_apart
 
     one, other = _open(first), _open(second)
     wanted = _common(one, other, frames)
@@ -78,7 +79,10 @@ def command(first: str, second: str, output: str, mode: Any, frames: str, positi
     if not movie and len(wanted) > 1 and len({output_path(output, frame) for frame in wanted}) < len(wanted):
         raise UsageError("one-file-for-many", f"{len(wanted)} frames do not fit into {output}.",
                          "Write a movie, name.####.png, or choose one with --frames.")  # fmt: skip
-    _keep_inputs({Path(output)} if movie else {output_path(output, frame) for frame in wanted}, one, other)
+    targets = [Path(output)] if movie else [output_path(output, frame) for frame in wanted]
+    # Frames that are not shown count too.
+    inputs = [source.path_of(frame) for source in (one, other) for frame in source.frames]
+    require_apart(targets, inputs, "what is compared")
     rate = one.fps or other.fps or _FRAMES_PER_SECOND
     swing = movie and position is None
     with interruptible() as stop, make_progress(stderr_console()) as progress:
@@ -135,19 +139,6 @@ def _common(one: PlateSource, other: PlateSource, text: str) -> tuple[int, ...]:
             f"Both have {both[0]} to {both[-1]}." if both else "Give two results of the same frames.",
         )
     return wanted
-
-
-def _keep_inputs(targets: set[Path], *sources: PlateSource) -> None:
-    """Refuse to write over any frame of what is compared, shown or not."""
-    from nuke_reage.media.sequence import overwritten
-
-    target = overwritten(sorted(targets), {source.path_of(frame) for source in sources for frame in source.frames})
-    if target is not None:
-        raise UsageError(
-            "output-is-input",
-            f"Writing {target} would overwrite what is compared.",
-            "Choose another folder or name with -o.",
-        )
 
 
 def _changed(frame: int, picture: Bytes, first: int, before: Bytes) -> MediaError:

@@ -23,7 +23,6 @@ __all__ = ["home_path", "job_options", "make_job"]
 
 Command = Callable[..., Any]
 
-
 _LAYERS_HELP = (
     "EXR sequence for the layers beside a still or movie, layers/clip.####.exr, or a folder for it. "
     "With --layers alone they go beside OUT, under its name, and replace nothing but such layers there."

@@ -67,8 +67,9 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
             "bad-output", f"{output} is neither a sheet nor an animation.", "Use .png, .jpg, .mp4 or .gif."
         )
     from nuke_reage.evaluation.sheets import screen_bytes
-    from nuke_reage.media.sequence import open_plate, overwritten
+    from nuke_reage.media.sequence import open_plate
     from nuke_reage.pipeline.finished import square_pixels
+    from nuke_reage.pipeline.outputs import require_apart
     from nuke_reage.pipeline.reporting import warn_of_ages
     from nuke_reage.pipeline.shot import open_shot
     from nuke_reage.pipeline.sweep import sweep_frame
@@ -78,10 +79,7 @@ def command(context: click.Context, /, plate: str, output: str, ages: str, frame
     if chosen not in source.frames:
         hint = f"The plate has {format_frames(source.frames)}; choose one of them with --frame."
         raise MediaError("missing-frame", f"{plate} has no frame {chosen}.", hint)
-    if overwritten([file], [source.path_of(one) for one in source.frames]):
-        raise UsageError(
-            "output-is-input", f"Writing {output} would overwrite the plate.", "Choose another folder or name."
-        )
+    require_apart([file], (source.path_of(one) for one in source.frames), "the plate")
     # A job knows no animated GIF: that is made here alone.
     still = str(file.with_suffix(".png")) if file.suffix.lower() == ".gif" else output
     job = make_job(context, {**values, "target_age": values["source_age"]}, plate, still, str(chosen))
