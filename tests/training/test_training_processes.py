@@ -11,6 +11,9 @@ import time
 import pytest
 import torch
 
+from nuke_reage.training.config import load_config
+from nuke_reage.training.loop import train
+
 CONFIG = """
 [model]
 name = "tiny"
@@ -37,11 +40,11 @@ def script_in(folder):
     return script
 
 
-def run(people, tmp_path, project_root, *flags, processes):
-    script, config, out = script_in(tmp_path), tmp_path / "tiny.toml", tmp_path / f"run_{processes}"
+def run_two(people, tmp_path, project_root, *flags):
+    script, config, out = script_in(tmp_path), tmp_path / "tiny.toml", tmp_path / "run"
     config.write_text(CONFIG)
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "--",
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--",
         str(script), "train", str(people), "-o", str(out), "--config", str(config), "--device", "cpu", "--json", *flags,
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(project_root)}
@@ -53,8 +56,9 @@ def run(people, tmp_path, project_root, *flags, processes):
 
 @pytest.mark.slow
 def test_two_processes_learn_one_model_from_twice_the_pictures(people, tmp_path, project_root):
-    pair, report = run(people, tmp_path, project_root, processes=2)
-    alone, _ = run(people, tmp_path, project_root, processes=1)
+    pair, report = run_two(people, tmp_path, project_root)
+    alone = tmp_path / "alone"
+    train([people], alone, load_config(tmp_path / "tiny.toml"), device="cpu")
     assert report["steps"] == 3 and report["finished"] and 0.0 < report["best"]["ratio"] < 2.0
     with (pair / "train.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -64,7 +68,7 @@ def test_two_processes_learn_one_model_from_twice_the_pictures(people, tmp_path,
     apart = max(float((both["net"][key] - single["net"][key]).abs().max()) for key in both["net"])
     assert 0.0 < apart < 0.1, "the other process's pictures count"
     assert (pair / "tiny.safetensors").stat().st_size > 1000
-    _, report = run(people, tmp_path, project_root, "--overwrite", "--start", str(pair / "tiny.json"), processes=2)
+    _, report = run_two(people, tmp_path, project_root, "--overwrite", "--start", str(pair / "tiny.json"))
     assert report["steps"] == 3 and report["finished"], "begun again, by both"
 
 

@@ -101,14 +101,11 @@ def test_a_data_set_is_made_kept_and_sound(plain_skins, tmp_path, reage):
     before = people[1].picture(80).read_bytes()
     people[1].picture(80).unlink()
     assert reage(*arguments).json["made"] == 1 and people[1].picture(80).read_bytes() == before
-    halves = tmp_path / "halves"
-    of_halves = ("data", "render", halves, *arguments[3:])
-    assert reage(*of_halves, "--part", "2/2").json == {"people": 1, "pictures": 2, "made": 2}
-    assert [one.name for one in list_people([halves])] == ["render_0001"]
-    assert reage(*of_halves, "--part", "1/2").json["made"] == 2
-    for picture in sorted(out.rglob("*.png")):
-        assert (halves / picture.relative_to(out)).read_bytes() == picture.read_bytes(), "parts make the whole"
-    refused = reage(*of_halves, "--part", "3/2")
+    half = ("data", "render", tmp_path / "half", *arguments[3:])
+    assert reage(*half, "--part", "2/2").json == {"people": 1, "pictures": 2, "made": 2}
+    (alone,) = list_people([tmp_path / "half"])
+    assert alone.name == "render_0001" and alone.picture(80).read_bytes() == before, "whoever makes it"
+    refused = reage(*half, "--part", "3/2")
     assert refused.code == 2 and refused.json["error"]["code"] == "usage.bad-part"
     done = reage("data", "check", out, "--json")
     assert done.code == 0 and [one for one in done.json["problems"] if one["fatal"]] == []
