@@ -87,7 +87,7 @@ class Learner:
         config: of the run.
         fabric: device, precision, processes.
         start: weights to begin from; None = He initialisation.
-        discriminator: discriminator to go on with; None = a new one.
+        discriminator: to go on with; None = a new one.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nuke_reage.core.errors import UsageError
+from nuke_reage.models.fran_plan import MULTIPLE
 
 __all__ = ["require_possible"]
 
@@ -32,7 +33,6 @@ _CHOICES = (
     ("optimiser.method", ("adamw", "muon")),
     ("optimiser.precision", ("bf16", "fp32")),
 )
-_MULTIPLE = 16
 
 
 def require_possible(config: Any) -> None:
@@ -51,7 +51,7 @@ def require_possible(config: Any) -> None:
     for name, choices in _CHOICES:
         _require(_value(config, name) in choices, config, name, f"one of {', '.join(choices)}")
     for name in ("model.canvas_px", "model.max_canvas_px", "data.crop_px"):
-        _require(_value(config, name) % _MULTIPLE == 0, config, name, f"a multiple of {_MULTIPLE}")
+        _require(_value(config, name) % MULTIPLE == 0, config, name, f"a multiple of {MULTIPLE}")
     _require(config.data.crop_px <= config.model.canvas_px, config, "data.crop_px", "at most model.canvas_px")
 
 

@@ -122,15 +122,15 @@ def train(
     folders = [Path(one) for one in data]
     if len({one.name for one in folders}) != len(folders):
         raise UsageError("same-names", "Two data folders have the same name.", "Rename one, for the logs tell by name.")
-    # What costs nothing to refuse comes first, then the weights, then the pictures.
+    # What costs least to refuse comes first.
     require_shares(config.data, len(folders))
     people = list_people(folders)
     training_people, kept = split_people(people, config.data)
     begun = None if start is None else read_start(start, config, start_discriminator)
+    require_sound(check_people(people, folders))
     data_names = ", ".join(one.name for one in folders)
     ages = [age for person in training_people for age in person.ages]
     described = describe_model(config.model, ages, data_names, begun.age_range if begun else None)
-    require_sound(check_people(people, folders))
     pairs = validation_pairs(kept, config.validation.pairs_per_person, config.validation.max_people)
     fabric = open_fabric(device, config)
     learner = Learner(config, fabric, begun.generator if begun else None, begun.discriminator if begun else None)

@@ -142,6 +142,13 @@ def test_a_damaged_checkpoint_is_an_error(people, tmp_path, make_config, name):
         train([people], tmp_path / "run", make_config())
 
 
+def test_people_of_one_age_are_listed_and_not_taken_for_a_wrong_model(tmp_path, make_people, make_config):
+    people = make_people(tmp_path / "people", range(5), ages=(50,))
+    with pytest.raises(UsageError, match=r"5 things are wrong .*\n.*only one age") as caught:
+        train([people], tmp_path / "run", make_config())
+    assert caught.value.code == "usage.bad-data"
+
+
 def test_a_name_that_no_model_can_have_is_refused_before_anything_is_learnt(people, tmp_path, make_config):
     with pytest.raises(ModelError, match="name of model 'My Face'"):
         train([people], tmp_path / "run", make_config(model={"name": "My Face"}))
