@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from nuke_reage.faces.canonical import FFHQ, crop_frame, framing_from_spec
 from nuke_reage.faces.pyramid import ImagePyramid, SquareCrop
@@ -127,6 +126,8 @@ def assign(tracklets: Sequence[Tracklet], seen: Sequence[Observation]) -> dict[i
     """
     if not tracklets or not seen:
         return {}
+    from scipy.optimize import linear_sum_assignment  # half a second that a bake with a track saves
+
     costs = np.array([[_cost(one, observation) for observation in seen] for one in tracklets])
     pairs: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] = linear_sum_assignment(costs)
     return {int(column): int(row) for row, column in zip(*pairs, strict=True) if costs[row, column] < _FORBIDDEN}

@@ -15,7 +15,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solveh_banded
 
 __all__ = ["isolated_outliers", "noise_level", "smooth_path", "unwrap_degrees"]
 
@@ -160,6 +159,8 @@ def _adaptive(columns: Path, trust: Path, strength: float, period_frames: float)
 
 def _solve(columns: Path, trust: Path, stiffness: float | Path) -> Path:
     """Minimise the penalised squares; ``stiffness`` is one number or one for each third difference."""
+    from scipy.linalg import solveh_banded  # a fifth of a second that a bake with a track saves
+
     count = len(columns)
     penalty = np.broadcast_to(np.asarray(stiffness, dtype=np.float64), (count - _ORDER,))
     banded = np.zeros((_ORDER + 1, count))

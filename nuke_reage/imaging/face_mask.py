@@ -12,7 +12,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from nuke_reage.imaging.arrays import FloatArray, require_landmarks
 from nuke_reage.imaging.geometry import Window
@@ -40,6 +39,8 @@ _HOLD_RADIANS = np.radians(12.0)
 _FILLED_IN = 5
 # Pitch of the raster on which distances are measured before they are interpolated, in face sizes.
 _DISTANCE_PITCH = 1 / 48
+# Of OpenCV's index: one tree, and all of it is searched, so that the nearest point is the nearest.
+_KD_TREE_SINGLE, _SEARCH_ALL = 4, -1
 # Few enough for the intermediate pictures to stay in the processor's cache.
 _ROWS_AT_A_TIME = 32
 
@@ -238,7 +239,7 @@ def _signed_distance(contour: _Contour, reach_px: float, part: Window, pixel_asp
     columns, rows = (int(np.ceil(extent / pitch)) for extent in high - low)
     grid_x, grid_y = np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5)
     samples = low + pitch * np.column_stack([grid_x.ravel(), grid_y.ravel()])
-    _, nearest = cKDTree(contour.points).query(samples)
+    nearest = _nearest(contour.points - low, samples - low)
     # Along the normal: unlike the distance to the nearest point it does not see how densely the points lie.
     distance = np.einsum("ij,ij->i", samples - contour.points[nearest], contour.normals[nearest])
     part_from_grid = np.array(
@@ -246,3 +247,10 @@ def _signed_distance(contour: _Contour, reach_px: float, part: Window, pixel_asp
     )
     raster = distance.reshape(rows, columns).astype(np.float32)
     return warp(raster, Window.of_shape(raster.shape), part_from_grid, part.shape, filter="cubic")
+
+
+def _nearest(points: Doubles, places: Doubles) -> npt.NDArray[np.int32]:
+    """(P,) index of the (N, 2) point that is nearest to each of (P, 2) places; single precision, so near the origin."""
+    index = cv2.flann.Index(points.astype(np.float32), {"algorithm": _KD_TREE_SINGLE})
+    found, _ = index.knnSearch(places.astype(np.float32), 1, params={"checks": _SEARCH_ALL, "eps": 0.0})
+    return np.asarray(found[:, 0])

@@ -11,11 +11,10 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import Delaunay
 
 from nuke_reage.imaging.arrays import FloatArray, require_landmarks
 
-__all__ = ["FaceMesh", "MeshMap", "blur", "faded_to_rim", "masked_blur", "polygon_mask"]
+__all__ = ["FaceMesh", "MeshMap", "blur", "faded_to_rim", "masked_blur", "polygon_mask", "triangulated"]
 
 _SUBPIXEL_BITS = 4
 _MIN_TRIANGLE_PX2 = 1e-3
@@ -58,7 +57,7 @@ class FaceMesh:
     def __init__(self, mean_landmarks: FloatArray, canvas_px: int) -> None:
         self.canvas_px = canvas_px
         self.mean = np.asarray(require_landmarks(mean_landmarks, "mean_landmarks"), np.float32) * canvas_px
-        self._triangles = np.asarray(Delaunay(self.mean).simplices)
+        self._triangles = triangulated(self.mean)
 
     def to_face(self, landmarks: FloatArray, canvas_px: int | None = None) -> MeshMap:
         """How pictures of the mean face are laid on a face.
@@ -89,6 +88,26 @@ class FaceMesh:
         positions = np.full((*owner.shape, 2), _NOWHERE, np.float32)
         positions[rows, columns] = np.einsum("ni,nij->nj", centres, maps[owner[rows, columns]]) - 0.5
         return MeshMap(positions)
+
+
+def triangulated(points: FloatArray) -> npt.NDArray[np.int64]:
+    """The Delaunay triangles of some points; slivers along their hull may be missing.
+
+    Args:
+        points: (N, 2), no two of them the same in single precision.
+
+    Returns:
+        (T, 3) indices.
+    """
+    places = np.asarray(points, np.float32)
+    corner = np.floor(places.min(axis=0)).astype(int) - 1
+    width, height = np.ceil(places.max(axis=0)).astype(int) + 2 - corner
+    plane = cv2.Subdiv2D((int(corner[0]), int(corner[1]), int(width), int(height)))
+    plane.insert(places)
+    index = {tuple(place): number for number, place in enumerate(places.tolist())}
+    # Triangles that reach beyond the points lean on corners of OpenCV's own.
+    corners = ([index.get(tuple(place)) for place in one] for one in plane.getTriangleList().reshape(-1, 3, 2).tolist())
+    return np.array([one for one in corners if None not in one], np.int64)
 
 
 def blur(image: FloatArray, sigma_px: float) -> FloatArray:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import CubicSpline
 
 from nuke_reage.core.adjust import PROTECTED
 from nuke_reage.imaging.arrays import FloatArray, require_landmarks
@@ -108,6 +107,8 @@ def _strip(points: Doubles, upper: tuple[int, ...], lower: tuple[int, ...]) -> P
 
 def _along(line: Doubles) -> Doubles:
     """A line of a few landmarks as a smooth curve of many points."""
+    from scipy.interpolate import CubicSpline  # half a second that a bake without protection saves
+
     return np.asarray(CubicSpline(np.linspace(0, 1, len(line)), line)(np.linspace(0, 1, _ALONG + 1)))
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import Delaunay
 
 from nuke_reage.core.adjust import REGIONS
 from nuke_reage.imaging.arrays import FloatArray, require_landmarks, require_mask, require_same_size
 from nuke_reage.imaging.face_mask import face_size_px
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.imaging.head import canonical_around, canonical_mesh, follow_head
+from nuke_reage.imaging.mesh import triangulated
 from nuke_reage.imaging.surface import Raster, Triangles, areas_of_triangles, blurred
 
 __all__ = ["region_field", "region_mattes", "region_weights"]
@@ -168,7 +168,7 @@ def region_mattes(weights: FloatArray, mask: FloatArray) -> FloatArray:
 def _surface() -> _Surface:
     mesh = canonical_mesh()[:, :2].astype(np.float64)
     flat = np.concatenate([mesh, canonical_around()[:, :2]])
-    triangles = _clockwise(flat, np.asarray(Delaunay(flat).simplices, np.int64))
+    triangles = _clockwise(flat, triangulated(np.asarray(flat, np.float32)))
     owners, corners, shares = [], [], []
     for index, triangle in enumerate(triangles):
         longest = max(np.linalg.norm(flat[triangle] - flat[np.roll(triangle, 1)], axis=1))

@@ -44,8 +44,8 @@ def finish(process: subprocess.Popen[bytes]) -> dict:
 
 
 def test_a_bake_that_is_killed_again_and_again_is_the_undisturbed_one(bench):
-    told = kills(bench, 3, seed=3)
-    assert told["kills"] == 3 and told["frames compared"] >= COUNT
+    told = kills(bench, 2, seed=3)
+    assert told["kills"] == 2 and told["frames compared"] >= COUNT
 
 
 def test_four_writers_into_one_folder_from_nothing(bench):
@@ -188,7 +188,7 @@ def test_plates_rewritten_while_they_are_read_are_never_half_used(shots, bench, 
     thread.start()
     refused = 0
     try:
-        for _ in range(8):
+        for _ in range(5):
             try:
                 bake(shots.open(job(tmp_path / "out")), overwrite=True)
             except MediaError as error:
@@ -206,7 +206,7 @@ def test_plates_rewritten_while_they_are_read_are_never_half_used(shots, bench, 
 
 
 def test_nodes_without_a_network_on_a_read_only_share_of_models(bench, tmp_path):
-    """Three at once, nothing cached, no home: the model comes from a share that nobody can write to."""
+    """Two at once, nothing cached, no home: the model comes from a share that nobody can write to."""
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-n", "true"], check=False).returncode:
         pytest.skip("a network cannot be taken away here")
@@ -229,7 +229,7 @@ def test_nodes_without_a_network_on_a_read_only_share_of_models(bench, tmp_path)
         code = "from nuke_reage.cli.main import main; main()"
         flags = ("--source-age", "38", "--target-age", "70", "--device", "cpu", "--model", "house")
         command = [unshare, "-n", sys.executable, "-c", code, "run", bench.plate, f"{tmp_path}/out/o.####.exr", *flags]
-        started = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+        started = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
         for process in started:
             said = process.communicate(timeout=300)[1]
             assert process.returncode == 0, said
@@ -237,5 +237,5 @@ def test_nodes_without_a_network_on_a_read_only_share_of_models(bench, tmp_path)
 
 
 def test_a_worker_that_is_killed_again_and_again_loses_nothing(bench):
-    told = worker_kills(bench, 5, seed=5)
-    assert told["kills"] == 5 and told["frames compared"] >= 2 * COUNT
+    told = worker_kills(bench, 4, seed=5)
+    assert told["kills"] == 4 and told["frames compared"] >= 2 * COUNT
