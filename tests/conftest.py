@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +39,31 @@ def shared_dir() -> Path:
     if not (SHARED / "plates").is_dir():
         pytest.skip("the folder of real photos and reference numbers is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """In front of the bundled models lies one of the same name and weights on a canvas of 256: a quarter of the work.
+
+    Most tests ask what becomes of files, processes and pixels, not what a face looks like; see ``bundled_models``.
+    """
+    assets, folder = ROOT / "nuke_reage" / "assets" / "models", tmp_path_factory.mktemp("models")
+    descriptor = json.loads((assets / "fran-lite.json").read_text(encoding="utf-8"))
+    small = dict.fromkeys(("canvas_px", "tile_px", "max_canvas_px"), 256)
+    (folder / "fran-lite.json").write_text(json.dumps({**descriptor, **small}), encoding="utf-8")
+    for ending in ("safetensors", "md"):
+        shutil.copy(assets / f"fran-lite.{ending}", folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("REAGE_MODELS", str(folder))
+        yield
+
+
+@pytest.fixture(scope="module")
+def bundled_models() -> Iterator[None]:
+    """For a module whose figures are those of the bundled model as it is."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("REAGE_MODELS", raising=False)
+        yield
 
 
 @dataclass(frozen=True)

@@ -215,9 +215,10 @@ def test_a_run_that_keeps_all_never_imports_a_network(plate, baked):
 
 
 @pytest.mark.parametrize("precision", ["exact", "fast"])
-def test_a_bake_with_openvino_imports_neither_torch_nor_scipy(plate, baked, tmp_path, precision):
+def test_a_bake_with_openvino_imports_neither_torch_nor_scipy(plate, baked, tmp_path, monkeypatch, precision):
     """It would cost each process of a farm seconds and a few hundred megabytes."""
     pytest.importorskip("openvino")
+    monkeypatch.delenv("REAGE_MODELS")  # the bundled model, as it comes
     track = str(baked / "shot.track.json")
     arguments = [
         "run", plate, str(tmp_path / "o.####.exr"), *AGES, "--frames", "1002", "--track", track,

@@ -210,17 +210,17 @@ def test_nodes_without_a_network_on_a_read_only_share_of_models(bench, tmp_path)
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-n", "true"], check=False).returncode:
         pytest.skip("a network cannot be taken away here")
-    assets = Path(__file__).resolve().parents[2] / "nuke_reage" / "assets" / "models"
+    models = Path(os.environ["REAGE_MODELS"])
     with mounted(tmp_path / "share", 40) as share:
         if share is None:
             pytest.skip("mounting is refused here")
-        card = json.loads((assets / "fran-lite.json").read_text())
-        shutil.copy(assets / card["weights_file"], share)
+        card = json.loads((models / "fran-lite.json").read_text())
+        shutil.copy(models / card["weights_file"], share)
         (share / "house.json").write_text(json.dumps({**card, "name": "house"}))
         subprocess.run(["mount", "-o", "remount,ro", str(share)], check=True)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("XDG_")},
-            "PYTHONPATH": str(assets.parents[2]),
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
             "REAGE_MODELS": str(share),
             "HF_HUB_OFFLINE": "1",
             "HOME": "/nowhere",

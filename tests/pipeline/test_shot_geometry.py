@@ -13,6 +13,8 @@ from nuke_reage.imaging.sampling import warp
 from nuke_reage.media.exr import read_layers, read_plate
 from nuke_reage.pipeline.frame import reage_frame
 
+pytestmark = pytest.mark.usefixtures("bundled_models")
+
 SIZE = Window(0, 0, 640, 360)
 
 

@@ -9,6 +9,8 @@ from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.imaging.geometry import Window
 from nuke_reage.media.exr import read_plate
 
+pytestmark = pytest.mark.usefixtures("bundled_models")
+
 SIZE = Window(0, 0, 640, 360)
 
 

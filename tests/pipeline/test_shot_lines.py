@@ -13,6 +13,8 @@ from nuke_reage.core.settings import ModelSettings
 from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.frame import NOTHING_MORE, FrameExtras, reage_frame
 
+pytestmark = pytest.mark.usefixtures("bundled_models")
+
 
 @pytest.fixture(scope="module")
 def frame_of(shots, plate, baked, tmp_path_factory):
