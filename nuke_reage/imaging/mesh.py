@@ -103,10 +103,11 @@ def triangulated(points: FloatArray) -> npt.NDArray[np.int64]:
     corner = np.floor(places.min(axis=0)).astype(int) - 1
     width, height = np.ceil(places.max(axis=0)).astype(int) + 2 - corner
     plane = cv2.Subdiv2D((int(corner[0]), int(corner[1]), int(width), int(height)))
-    plane.insert(places)
+    plane.insert(places.tolist())
     index = {tuple(place): number for number, place in enumerate(places.tolist())}
     # Triangles that reach beyond the points lean on corners of OpenCV's own.
-    corners = ([index.get(tuple(place)) for place in one] for one in plane.getTriangleList().reshape(-1, 3, 2).tolist())
+    found = np.asarray(plane.getTriangleList(), np.float32).reshape(-1, 3, 2)
+    corners = ([index.get(tuple(place)) for place in one] for one in found.tolist())
     return np.array([one for one in corners if None not in one], np.int64)
 
 

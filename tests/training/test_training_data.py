@@ -172,7 +172,8 @@ def test_the_configuration_for_pictures_of_ones_own_names_nobody_and_suits_any_n
     assert (data.validation_people, data.folder_shares) == ((), ())
 
 
-def test_what_a_configuration_leaves_out_is_that_of_the_model_to_begin_from(tmp_path):
+def test_what_a_configuration_leaves_out_is_that_of_the_model_to_begin_from(tmp_path, monkeypatch):
+    monkeypatch.delenv("REAGE_MODELS")
     start = Registry.from_environment().get("fran-lite")
     model = load_config("finetune", start).model
     assert (model.width, model.canvas_px, model.max_canvas_px, model.lines) == (20, 512, 512, start.lines)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,36 +41,34 @@ def script_in(folder):
     return script
 
 
-def run_two(people, tmp_path, project_root, *flags):
-    script, config, out = script_in(tmp_path), tmp_path / "tiny.toml", tmp_path / "run"
-    config.write_text(CONFIG)
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--",
-        str(script), "train", str(people), "-o", str(out), "--config", str(config), "--device", "cpu", "--json", *flags,
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(project_root)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    # torchrun itself may say something on stdout first.
-    return out, json.loads(done.stdout[done.stdout.index("{") :])
-
-
 @pytest.mark.slow
 def test_two_processes_learn_one_model_from_twice_the_pictures(people, tmp_path, project_root):
-    pair, report = run_two(people, tmp_path, project_root)
-    alone = tmp_path / "alone"
-    train([people], alone, load_config(tmp_path / "tiny.toml"), device="cpu")
+    settings, out, alone = tmp_path / "tiny.toml", tmp_path / "run", tmp_path / "alone"
+    settings.write_text(CONFIG)
+    train([people], out, load_config(settings), device="cpu")
+    start = shutil.copytree(out, tmp_path / "before") / "tiny.json"
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--",
+        script_in(tmp_path), "train", people, "-o", out, "--config", settings, "--device", "cpu", "--json",
+        "--overwrite", "--start", start,
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(project_root)}
+    done = subprocess.run(
+        [str(one) for one in command], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    # torchrun itself may say something on stdout first.
+    report = json.loads(done.stdout[done.stdout.index("{") :])
+    train([people], alone, load_config(settings), start=start, device="cpu")
     assert report["steps"] == 3 and report["finished"] and 0.0 < report["best"]["ratio"] < 2.0
-    with (pair / "train.csv").open(newline="") as stream:
+    with (out / "train.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [int(row["step"]) for row in rows] == [1, 2, 3], "one of the processes logs"
+    assert [int(row["step"]) for row in rows] == [1, 2, 3], "begun again by both, and one of them logs"
     assert all(float(row["discriminator"]) > 0.0 for row in rows)
-    both, single = (torch.load(folder / "last.ckpt", weights_only=True) for folder in (pair, alone))
+    both, single = (torch.load(folder / "last.ckpt", weights_only=True) for folder in (out, alone))
     apart = max(float((both["net"][key] - single["net"][key]).abs().max()) for key in both["net"])
     assert 0.0 < apart < 0.1, "the other process's pictures count"
-    assert (pair / "tiny.safetensors").stat().st_size > 1000
-    _, report = run_two(people, tmp_path, project_root, "--overwrite", "--start", str(pair / "tiny.json"))
-    assert report["steps"] == 3 and report["finished"], "begun again, by both"
+    assert (out / "tiny.safetensors").stat().st_size > 1000
 
 
 def test_ctrl_c_keeps_the_run_and_its_status_says_that_it_is_not_done(people, tmp_path):
