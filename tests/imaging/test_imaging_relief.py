@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import Delaunay
 
 from nuke_reage.faces.canonical import canonical_mesh
 from nuke_reage.imaging.anatomy import face_parts
-from nuke_reage.imaging.mesh import FaceMesh
+from nuke_reage.imaging.mesh import FaceMesh, triangulated
 from nuke_reage.imaging.relief import Light, Relief, fit_light
 from nuke_reage.training.aging import Ager, Strengths
 from nuke_reage.training.portraits import Crop, Portrait
@@ -112,3 +113,15 @@ def test_a_portrait_gets_lines_when_it_ages_and_none_when_it_grows_young():
     red, green, blue = (old / rgb)[skin & (old.mean(axis=2) < 0.9 * rgb.mean(axis=2))].T
     assert (red > green).all() and (green > blue).all(), "light in folds has been through skin"
     assert (red - blue).max() < 0.12, "but they are no stain"
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_triangles_are_those_of_delaunay_but_for_slivers_along_the_hull(seed):
+    points = np.random.default_rng(seed).uniform(0, 512, (200, 2)).astype(np.float32)
+    whole = Delaunay(points)
+    ours, theirs = ({tuple(sorted(one)) for one in found.tolist()} for found in (triangulated(points), whole.simplices))
+    rim = set(whole.convex_hull.ravel().tolist())
+    assert ours <= theirs and all(len(rim & set(one)) >= 2 for one in theirs - ours)
+    corners = [points[list(one)].astype(np.float64) for one in theirs - ours]
+    assert sum(abs(np.linalg.det(one[1:] - one[0])) / 2 for one in corners) < 0.01 * 512**2
