@@ -19,6 +19,7 @@ __all__ = ["FaceMesh", "MeshMap", "blur", "faded_to_rim", "masked_blur", "polygo
 _SUBPIXEL_BITS = 4
 _MIN_TRIANGLE_PX2 = 1e-3
 _NOWHERE = -1e6
+_PLANE = 500
 
 
 class MeshMap:
@@ -91,21 +92,20 @@ class FaceMesh:
 
 
 def triangulated(points: FloatArray) -> npt.NDArray[np.int64]:
-    """The Delaunay triangles of some points; slivers along their hull may be missing.
+    """The Delaunay triangles of some points.
 
     Args:
-        points: (N, 2), no two of them the same in single precision.
+        points: (N, 2), no two of them the same in single precision, and near the origin as against their extent.
 
     Returns:
         (T, 3) indices.
     """
     places = np.asarray(points, np.float32)
-    corner = np.floor(places.min(axis=0)).astype(int) - 1
-    width, height = np.ceil(places.max(axis=0)).astype(int) + 2 - corner
-    plane = cv2.Subdiv2D((int(corner[0]), int(corner[1]), int(width), int(height)))
+    # OpenCV begins with a triangle of its own around the plane; were it near, it would take slivers off the hull.
+    reach = int(_PLANE * (np.abs(places).max() + 1))
+    plane = cv2.Subdiv2D((-reach, -reach, 2 * reach, 2 * reach))
     plane.insert(places.tolist())
     index = {tuple(place): number for number, place in enumerate(places.tolist())}
-    # Triangles that reach beyond the points lean on corners of OpenCV's own.
     found = np.asarray(plane.getTriangleList(), np.float32).reshape(-1, 3, 2)
     corners = ([index.get(tuple(place)) for place in one] for one in found.tolist())
     return np.array([one for one in corners if None not in one], np.int64)

@@ -117,11 +117,11 @@ def test_a_portrait_gets_lines_when_it_ages_and_none_when_it_grows_young():
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_the_triangles_are_those_of_delaunay_but_for_slivers_along_the_hull(seed):
+def test_the_triangles_are_those_of_delaunay(seed):
     points = np.random.default_rng(seed).uniform(0, 512, (200, 2)).astype(np.float32)
-    whole = Delaunay(points)
-    ours, theirs = ({tuple(sorted(one)) for one in found.tolist()} for found in (triangulated(points), whole.simplices))
-    rim = set(whole.convex_hull.ravel().tolist())
-    assert ours <= theirs and all(len(rim & set(one)) >= 2 for one in theirs - ours)
+    ours, theirs = (
+        {tuple(sorted(one)) for one in found.tolist()} for found in (triangulated(points), Delaunay(points).simplices)
+    )
+    # One as thin as the rounding of its corners may lie along the hull.
     corners = [points[list(one)].astype(np.float64) for one in theirs - ours]
-    assert sum(abs(np.linalg.det(one[1:] - one[0])) / 2 for one in corners) < 0.01 * 512**2
+    assert ours <= theirs and sum(abs(np.linalg.det(one[1:] - one[0])) / 2 for one in corners) < 10
