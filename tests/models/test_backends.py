@@ -86,8 +86,9 @@ def test_a_keyed_age_moves_without_steps(face: np.ndarray, backend: str):
     deltas = [predictor.predict(face, 30.0, 50.0 + 0.2 * step) for step in range(5)]
     # How far along the true way each delta lies: 0, 1/4, ... 1; all of it may be a little longer or shorter.
     places = [float(((delta - deltas[0]) * way).sum() / (way * way).sum()) for delta in deltas]
-    assert np.abs(np.diff(places) - 1 / 4).max() < 0.05
-    assert places[-1] == pytest.approx(1.0, abs=0.1)
+    # Inner layers round as well, by up to a tenth of that way; without the split the steps are off by 0.22.
+    assert np.abs(np.diff(places) - 1 / 4).max() < 0.15
+    assert places[-1] == pytest.approx(1.0, abs=0.15)
 
 
 @pytest.mark.parametrize(
