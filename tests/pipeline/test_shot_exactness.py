@@ -83,12 +83,14 @@ def test_comp_is_plate_plus_mask_times_delta_to_half_rounding(shots, plate, bake
         assert found["mask"].min() >= 0 and found["mask"].max() == 1.0
 
 
-def test_the_network_does_something_plausible_to_a_face(shots, plate, baked):
+def test_the_bundled_network_does_something_plausible_to_a_face(shots, plate, baked, tmp_path, monkeypatch):
     """Old skin is not the plate with another brightness: the change has detail, and lies in the face."""
-    delta, mask = (shots.layers(baked / "shot.1003.exr")[name] for name in ("delta", "mask"))
+    monkeypatch.delenv("REAGE_MODELS")
+    (made,) = shots.bake(shots.job(plate, tmp_path / "o.####.exr", track=str(baked / "shot.track.json")), "1003")
+    delta, mask = (shots.layers(made.path)[name] for name in ("delta", "mask"))
     luma = delta.mean(axis=-1)[mask > 0.5]
     picture = read_plate(plate.replace("####", "1003"))
-    skin = picture.rgb[read_layers(baked / "shot.1003.exr").parts["delta"].data_window.slices_in(picture.data_window)]
+    skin = picture.rgb[read_layers(made.path).parts["delta"].data_window.slices_in(picture.data_window)]
     assert 0.02 < np.abs(luma).mean() / skin[mask > 0.5].mean() < 0.5
     assert luma.std() > np.abs(luma.mean()), "local change outweighs the change of level"
 

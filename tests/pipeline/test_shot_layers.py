@@ -125,7 +125,7 @@ def test_alone_in_a_chunk_and_in_the_shot_the_bytes_are_the_same(shots, full):
 
 
 def test_a_region_age_changes_its_region_and_no_other(shots, plate, baked, tmp_path, monkeypatch):
-    monkeypatch.delenv("REAGE_MODELS")  # on a canvas of 256 a region's age spreads twice as far
+    monkeypatch.delenv("REAGE_MODELS")  # on a smaller canvas a region's age spreads farther
     knobs = {"layers": ("delta", "mask", "regions"), "track": str(baked / "shot.track.json")}
     shots.bake(shots.job(plate, tmp_path / "a.####.exr", **knobs), "1002")
     younger = RegionAges(forehead=OffsetCurve.parse("-50"))
@@ -233,8 +233,9 @@ def test_what_the_maps_show_is_part_of_the_fingerprint(shots, plate, baked, tmp_
     assert states(replace(job, mask=replace(job.mask, matte=moved))) == ["baked", "baked"]
 
 
-def test_refinement_keeps_what_is_not_skin_out(shots, tmp_path, baked, plate):
+def test_refinement_keeps_what_is_not_skin_out(shots, tmp_path, monkeypatch):
     """A dark bar across the face, as of glasses or hair, leaves the mask; the rest of it stays."""
+    monkeypatch.delenv("REAGE_MODELS")  # skin is told from what is not on the model's canvas
     picture = shots.film()
     picture[150:158, 200:420] = 0.004
     pattern = shots.write(tmp_path / "p.####.exr", {1001: picture})

@@ -389,13 +389,11 @@ def test_real_portraits_become_older_and_younger_and_nothing_else(shared_dir, tm
             assert np.abs(cast - cast.mean()).max() < 0.03, "no colour cast"
     young_energy, real_energy, old_energy = np.median(energies, axis=0)
     assert young_energy < 0.85 * real_energy and old_energy > 1.1 * real_energy
-    for part in (slice(0, None, 2), slice(1, None, 2)):
-        assert make_pairs(tmp_path / "portraits", tmp_path / "two", limit=2, part=part, **arguments).people == 1
-    made_in_parts = list_people([tmp_path / "two"])
-    assert [(one.name, one.ages) for one in made_in_parts] == [(one.name, one.ages) for one in people[:2]]
-    for alone, in_parts in zip(people, made_in_parts, strict=False):
-        for age in alone.ages:
-            assert alone.picture(age).read_bytes() == in_parts.picture(age).read_bytes(), "whoever makes it"
+    make_pairs(tmp_path / "portraits", tmp_path / "part", limit=2, part=slice(1, None, 2), **arguments)
+    (in_part,) = list_people([tmp_path / "part"])
+    assert (in_part.name, in_part.ages) == (people[1].name, people[1].ages)
+    for age in in_part.ages:
+        assert people[1].picture(age).read_bytes() == in_part.picture(age).read_bytes(), "whoever makes it"
     assert cv2.imread(str(people[0].picture(85))).shape == (128, 128, 3)
     make_pairs(tmp_path / "portraits", tmp_path / "other", limit=1, lines=13, **arguments)
     other = tmp_path / "other" / people[0].name / "85.jpg"
