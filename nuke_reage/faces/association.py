@@ -126,7 +126,7 @@ def assign(tracklets: Sequence[Tracklet], seen: Sequence[Observation]) -> dict[i
     """
     if not tracklets or not seen:
         return {}
-    from scipy.optimize import linear_sum_assignment  # half a second that a bake with a track saves
+    from scipy.optimize import linear_sum_assignment  # slow to import; a bake with a track saves it
 
     costs = np.array([[_cost(one, observation) for observation in seen] for one in tracklets])
     pairs: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] = linear_sum_assignment(costs)

@@ -159,7 +159,7 @@ def _adaptive(columns: Path, trust: Path, strength: float, period_frames: float)
 
 def _solve(columns: Path, trust: Path, stiffness: float | Path) -> Path:
     """Minimise the penalised squares; ``stiffness`` is one number or one for each third difference."""
-    from scipy.linalg import solveh_banded  # a fifth of a second that a bake with a track saves
+    from scipy.linalg import solveh_banded  # slow to import; a bake with a track saves it
 
     count = len(columns)
     penalty = np.broadcast_to(np.asarray(stiffness, dtype=np.float64), (count - _ORDER,))

@@ -107,7 +107,7 @@ def _strip(points: Doubles, upper: tuple[int, ...], lower: tuple[int, ...]) -> P
 
 def _along(line: Doubles) -> Doubles:
     """A line of a few landmarks as a smooth curve of many points."""
-    from scipy.interpolate import CubicSpline  # half a second that a bake without protection saves
+    from scipy.interpolate import CubicSpline  # slow to import; a bake without protection saves it
 
     return np.asarray(CubicSpline(np.linspace(0, 1, len(line)), line)(np.linspace(0, 1, _ALONG + 1)))
 
