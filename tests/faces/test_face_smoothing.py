@@ -17,6 +17,7 @@ def noise(sigma: float, seed: int = 0, count: int = 120) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, sigma, count)
 
 
+@settings(deadline=None)  # the first call imports SciPy
 @given(st.integers(1, 90), coefficient, coefficient, st.floats(-2, 2), st.floats(0, 5))
 def test_constant_acceleration_passes_unchanged_to_the_ends(count, place, velocity, acceleration, strength):
     frames = np.arange(float(count))
@@ -25,6 +26,7 @@ def test_constant_acceleration_passes_unchanged_to_the_ends(count, place, veloci
     assert np.allclose(smooth, path, rtol=0, atol=1e-6 * (1 + np.abs(path).max()))
 
 
+@settings(deadline=None)  # the first call imports SciPy
 @given(st.lists(st.booleans(), min_size=12, max_size=60), coefficient, st.floats(-2, 2))
 def test_gaps_in_constant_acceleration_are_filled_exactly(known, velocity, acceleration):
     trust = np.array([True, True, *known, True, True], float)
@@ -77,7 +79,7 @@ def test_strength_zero_keeps_measurements_and_more_strength_is_stiffer():
     assert roughness == sorted(roughness, reverse=True) and roughness[0] > 20 * roughness[-1]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(5, 110), st.integers(1, 3), st.sampled_from([-9.0, 5.0, 30.0]))
 def test_leaps_are_outliers_wherever_they_are(first, length, height):
     path = 30 * np.sin(FRAMES / 15) + noise(0.1)
