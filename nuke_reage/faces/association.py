@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from nuke_reage.faces.canonical import FFHQ, crop_frame, framing_from_spec
 from nuke_reage.faces.pyramid import ImagePyramid, SquareCrop
@@ -126,11 +125,18 @@ def assign(tracklets: Sequence[Tracklet], seen: Sequence[Observation]) -> dict[i
     """
     if not tracklets or not seen:
         return {}
-    from scipy.optimize import linear_sum_assignment  # slow to import; a bake with a track saves it
-
     costs = np.array([[_cost(one, observation) for observation in seen] for one in tracklets])
-    pairs: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] = linear_sum_assignment(costs)
-    return {int(column): int(row) for row, column in zip(*pairs, strict=True) if costs[row, column] < _FORBIDDEN}
+    return {column: row for row, column in _cheapest(costs) if costs[row, column] < _FORBIDDEN}
+
+
+def _cheapest(costs: FloatArray) -> list[tuple[int, int]]:
+    """Rows and columns, each once, that cost least together."""
+    if 1 in costs.shape:
+        row, column = np.unravel_index(np.argmin(costs), costs.shape)
+        return [(int(row), int(column))]
+    from scipy.optimize import linear_sum_assignment  # slow to import, and most shots have one face
+
+    return [(int(row), int(column)) for row, column in zip(*linear_sum_assignment(costs), strict=True)]
 
 
 def _cost(tracklet: Tracklet, observation: Observation) -> float:

@@ -78,13 +78,7 @@ def noise_level(values: npt.ArrayLike, measured: npt.ArrayLike | None = None) ->
     """
     path = np.asarray(values, dtype=np.float64)
     known = np.ones(len(path), bool) if measured is None else np.asarray(measured, bool)
-    if len(path) < 5:
-        return 0.0
-    differences = np.diff(np.where(known, path, 0.0), 4)
-    whole = np.lib.stride_tricks.sliding_window_view(known, 5).all(axis=1)
-    if not whole.any():
-        return 0.0
-    return float(np.median(np.abs(differences[whole]))) * _MEDIAN_TO_SIGMA / _FOURTH_DIFFERENCE_GAIN
+    return float(_noise_levels(path[:, None], known)[0])
 
 
 def isolated_outliers(values: npt.ArrayLike, measured: npt.ArrayLike, *, smallest: float) -> Flags:
@@ -105,7 +99,7 @@ def isolated_outliers(values: npt.ArrayLike, measured: npt.ArrayLike, *, smalles
     paths = np.asarray(values, dtype=np.float64).reshape(len(np.asarray(values)), -1)
     known = np.array(measured, dtype=bool)
     flagged = np.zeros(len(paths), bool)
-    noise = np.array([noise_level(column, known) for column in paths.T])
+    noise = _noise_levels(paths, known)
     for length in range(1, _OUTLIER_MAX_RUN_FRAMES + 1):
         for first in range(_OUTLIER_REACH_FRAMES, len(paths) - length - _OUTLIER_REACH_FRAMES + 1):
             run = slice(first, first + length)
@@ -140,36 +134,53 @@ def _adaptive(columns: Path, trust: Path, strength: float, period_frames: float)
     pilot_stiffness = min(_stiffness(_PILOT_PERIOD_FRAMES), stiffest)
     pilot = _solve(columns, trust, pilot_stiffness)
     measured = trust > 0
-    passed = _noise_left_in_jerk(pilot_stiffness)
-    result = np.empty_like(columns)
-    for index in range(columns.shape[1]):
-        noise = noise_level(columns[:, index], measured)
-        if noise <= _EXACT * max(1.0, float(np.ptp(columns[measured, index]))):
-            result[:, index] = np.where(measured, columns[:, index], pilot[:, index])
-            continue
-        jerk = np.diff(pilot[:, index], _ORDER) ** 2
-        window = min(_JERK_WINDOW_FRAMES, len(jerk))
-        local = np.convolve(np.pad(jerk, window // 2, mode="edge"), np.full(window, 1.0 / window), mode="valid")
-        # What noise alone would leave is no motion; twice of it, so that chance peaks do not soften the path.
-        signal = np.maximum(0.0, local[: len(jerk)] - 2.0 * passed * noise**2)
-        stiffness = 1.0 / (1.0 / stiffest + signal / (noise * strength) ** 2)
-        result[:, index] = _solve(columns[:, index : index + 1], trust, stiffness)[:, 0]
+    noise = _noise_levels(columns, measured)
+    quiet = noise <= _EXACT * np.maximum(1.0, np.ptp(columns[measured], axis=0))
+    result = np.where(measured[:, None], columns, pilot)
+    if quiet.all():
+        return result
+    noise = noise[~quiet]
+    jerk = np.diff(pilot[:, ~quiet], _ORDER, axis=0) ** 2
+    window = min(_JERK_WINDOW_FRAMES, len(jerk))
+    padded = np.pad(jerk, ((window // 2, window // 2), (0, 0)), mode="edge")
+    local = np.lib.stride_tricks.sliding_window_view(padded, window, axis=0).mean(axis=2)
+    # What noise alone would leave is no motion; twice of it, so that chance peaks do not soften the path.
+    signal = np.maximum(0.0, local[: len(jerk)] - 2.0 * _noise_left_in_jerk(pilot_stiffness) * noise**2)
+    stiffness = 1.0 / (1.0 / stiffest + signal / (noise * strength) ** 2)
+    result[:, ~quiet] = _solve(columns[:, ~quiet], trust, stiffness)
     return result
 
 
+def _noise_levels(paths: Path, known: Flags) -> Path:
+    """:func:`noise_level` of each column."""
+    whole = np.lib.stride_tricks.sliding_window_view(known, 5).all(axis=1) if len(paths) >= 5 else np.zeros(0, bool)
+    if not whole.any():
+        return np.zeros(paths.shape[1])
+    differences = np.diff(np.where(known[:, None], paths, 0.0), 4, axis=0)[whole]
+    return np.asarray(np.median(np.abs(differences), axis=0) * (_MEDIAN_TO_SIGMA / _FOURTH_DIFFERENCE_GAIN))
+
+
 def _solve(columns: Path, trust: Path, stiffness: float | Path) -> Path:
-    """Minimise the penalised squares; ``stiffness`` is one number or one for each third difference."""
+    """Minimise the penalised squares of each column.
+
+    Args:
+        columns: (N, K).
+        trust: (N,).
+        stiffness: one number, or (N - 3, K): of each third difference of each column.
+    """
     from scipy.linalg import solveh_banded  # slow to import; a bake with a track saves it
 
-    count = len(columns)
-    penalty = np.broadcast_to(np.asarray(stiffness, dtype=np.float64), (count - _ORDER,))
-    banded = np.zeros((_ORDER + 1, count))
+    count, width = columns.shape
+    penalty = np.broadcast_to(np.asarray(stiffness, dtype=np.float64), (count - _ORDER, width))
+    # One system for all columns, which do not touch each other in it: the columns one after the other.
+    banded = np.zeros((_ORDER + 1, width, count))
     banded[0] = trust
     for offset in range(_ORDER + 1):
         for term in range(_ORDER + 1 - offset):
             product = _THIRD_DIFFERENCE[term] * _THIRD_DIFFERENCE[term + offset]
-            banded[offset, term : term + count - _ORDER] += product * penalty
-    return np.asarray(solveh_banded(banded, trust[:, None] * columns, lower=True))
+            banded[offset, :, term : term + count - _ORDER] += product * penalty.T
+    right = (trust[:, None] * columns).T.ravel()
+    return np.asarray(solveh_banded(banded.reshape(_ORDER + 1, -1), right, lower=True)).reshape(width, count).T
 
 
 def _stiffness(period_frames: float) -> float:

@@ -227,6 +227,9 @@ def _value(value: Any, kind: type, where: str) -> Any:
 def _numbers(values: Any, count: int, where: str) -> list[float]:
     if not isinstance(values, list) or len(values) != count:
         _corrupt(where, f"a list of {count} numbers is expected")
+    if set(map(type, values)) == {float} and all(map(math.isfinite, values)):
+        return values
+    # What is not as it is written here, one by one.
     return [_value(value, float, where) for value in values]
 
 

@@ -10,6 +10,7 @@ import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -147,9 +148,15 @@ class WorkingSpace:
         return np.asarray(cv2.transform(image, matrix), dtype=np.float32)
 
 
+@lru_cache(maxsize=4)
+def _built_in(location: str) -> Any:
+    """A config of OCIO's own, which cannot change; read once, because that takes longer than all else here."""
+    return PyOpenColorIO.Config.CreateFromFile(location)
+
+
 def _load(location: str) -> Any:
     try:
-        return PyOpenColorIO.Config.CreateFromFile(location)
+        return (_built_in if location.startswith("ocio://") else PyOpenColorIO.Config.CreateFromFile)(location)
     except PyOpenColorIO.Exception as error:
         reason = str(error).strip().splitlines()
         raise UsageError(
@@ -181,7 +188,7 @@ def _find(config: Any, name: str, location: str) -> Any:
 
 def _processors(config: Any, name: str, config_name: str) -> tuple[Any, Any]:
     """OCIO's way to linear Rec.709 and back."""
-    aces = PyOpenColorIO.Config.CreateFromFile(DEFAULT_CONFIG)
+    aces = _built_in(DEFAULT_CONFIG)
     # Configs without interchange roles (Nuke's own among them) still name their linear Rec.709.
     own = next((entry for entry in (_LINEAR_REC709, *_ALIASES["linear"], "linear") if config.getColorSpace(entry)), "")
     ways: list[Callable[[], tuple[Any, Any]]] = [

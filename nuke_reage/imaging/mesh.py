@@ -19,6 +19,7 @@ __all__ = ["FaceMesh", "MeshMap", "blur", "faded_to_rim", "masked_blur", "polygo
 _SUBPIXEL_BITS = 4
 _MIN_TRIANGLE_PX2 = 1e-3
 _NOWHERE = -1e6
+_TO_NOWHERE = np.array([[0, 0], [0, 0], [_NOWHERE, _NOWHERE]], np.float32)
 _PLANE = 500
 
 
@@ -26,20 +27,38 @@ class MeshMap:
     """Carries pictures along one mesh; made once, used for many pictures.
 
     Args:
-        positions: (T, T, 2) float32, where each pixel comes from, pixel centres at whole numbers; negative = nowhere.
+        x: (h, w) float32, from which column each pixel of the part comes, pixel centres at whole numbers; negative =
+            nowhere.
+        y: from which row.
+        part: rows and columns of the canvas that the mesh can reach.
+        canvas_px: side of the canvas.
+
+    Attributes:
+        part: as given.
     """
 
-    def __init__(self, positions: FloatArray) -> None:
-        self._x, self._y = np.ascontiguousarray(positions[..., 0]), np.ascontiguousarray(positions[..., 1])
+    def __init__(self, x: FloatArray, y: FloatArray, part: tuple[slice, slice], canvas_px: int) -> None:
+        self._x, self._y = x, y
         self._nowhere = self._x <= _NOWHERE
+        self.part, self._canvas_px = part, canvas_px
 
     def __call__(self, image: FloatArray, *, cubic: bool = False) -> FloatArray:
-        """Carry (S, S) or (S, S, C); 0 where the mesh does not reach.
+        """Carry (S, S) or (S, S, C) to the whole canvas; 0 where the mesh does not reach.
 
         Args:
             image: up to 4 channels.
             cubic: interpolate with a smooth slope, not linearly.
         """
+        return self.on_canvas(self.on_part(image, cubic=cubic))
+
+    def on_canvas(self, values: FloatArray) -> FloatArray:
+        """What is on the part, with 0 around it."""
+        canvas = np.zeros((self._canvas_px, self._canvas_px, *values.shape[2:]), np.float32)
+        canvas[self.part] = values
+        return canvas
+
+    def on_part(self, image: FloatArray, *, cubic: bool = False) -> FloatArray:
+        """Carry to the part only."""
         source = np.ascontiguousarray(image, np.float32)
         filtering = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
         carried = cv2.remap(source, self._x, self._y, filtering, borderMode=cv2.BORDER_REPLICATE)
@@ -60,22 +79,25 @@ class FaceMesh:
         self.mean = np.asarray(require_landmarks(mean_landmarks, "mean_landmarks"), np.float32) * canvas_px
         self._triangles = triangulated(self.mean)
 
-    def to_face(self, landmarks: FloatArray, canvas_px: int | None = None) -> MeshMap:
+    def to_face(self, landmarks: FloatArray, canvas_px: int | None = None, *, margin_px: float = 0.0) -> MeshMap:
         """How pictures of the mean face are laid on a face.
 
         Args:
             landmarks: (468, 2) canvas pixels.
             canvas_px: side of that canvas; None = the mean face's.
+            margin_px: how much of the canvas around the face belongs to the part.
         """
-        return self._map(self.mean, landmarks, canvas_px or self.canvas_px)
+        return self._map(self.mean, landmarks, canvas_px or self.canvas_px, margin_px)
 
     def to_mean(self, landmarks: FloatArray) -> MeshMap:
         """How a face is laid on the mean face; the inverse of :meth:`to_face`."""
         return self._map(landmarks, self.mean, self.canvas_px)
 
-    def _map(self, source: FloatArray, target: FloatArray, canvas_px: int) -> MeshMap:
-        source, target = np.asarray(source, np.float32), np.asarray(target, np.float32)
-        owner = np.full((canvas_px, canvas_px), -1, np.int32)
+    def _map(self, source: FloatArray, target: FloatArray, canvas_px: int, margin_px: float = 0.0) -> MeshMap:
+        part = _part(target, canvas_px, margin_px)
+        corner = np.array([part[1].start, part[0].start], np.float32)
+        source, target = np.asarray(source, np.float32), np.asarray(target, np.float32) - corner
+        owner = np.full([one.stop - one.start for one in part], -1, np.int32)
         # fillConvexPoly counts pixel centres at whole numbers.
         corners = np.round((target[self._triangles] - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
         for index, triangle in enumerate(corners):
@@ -84,11 +106,24 @@ class FaceMesh:
         flat = np.abs(np.linalg.det(homogeneous)) <= _MIN_TRIANGLE_PX2
         homogeneous[flat] = np.eye(3, dtype=np.float32)
         maps = np.linalg.solve(homogeneous, source[self._triangles]).astype(np.float32)
-        rows, columns = np.nonzero((owner >= 0) & ~flat[np.maximum(owner, 0)])
-        centres = np.stack([columns + 0.5, rows + 0.5, np.ones(len(rows))], axis=1).astype(np.float32)
-        positions = np.full((*owner.shape, 2), _NOWHERE, np.float32)
-        positions[rows, columns] = np.einsum("ni,nij->nj", centres, maps[owner[rows, columns]]) - 0.5
-        return MeshMap(positions)
+        # The last one is for pixels of no triangle, whose owner is -1.
+        maps = np.concatenate([maps, np.zeros((1, 3, 2), np.float32)])
+        maps[:-1][flat] = maps[-1] = _TO_NOWHERE
+        rows, columns = (np.arange(side, dtype=np.float32) + np.float32(0.5) for side in owner.shape)
+
+        def positions(of_column: FloatArray, of_row: FloatArray, constant: FloatArray) -> FloatArray:
+            there = of_column[owner] * columns + of_row[owner] * rows[:, None] + constant[owner]
+            return np.asarray(there - np.float32(0.5), np.float32)
+
+        x, y = np.ascontiguousarray(maps.transpose(2, 1, 0))
+        return MeshMap(positions(*x), positions(*y), part, canvas_px)
+
+
+def _part(points: FloatArray, canvas_px: int, margin_px: float) -> tuple[slice, slice]:
+    """Rows and columns about some points, at least one of each."""
+    low = np.clip(np.floor(points.min(axis=0) - margin_px) - 1, 0, canvas_px - 1).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0) + margin_px) + 1, low + 1, canvas_px).astype(int)
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
 
 def triangulated(points: FloatArray) -> npt.NDArray[np.int64]:

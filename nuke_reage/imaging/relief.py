@@ -37,7 +37,9 @@ _SHOULDER_WIDTH, _SHOULDER_SHARE = 2.1, 0.3
 _FACE_DEPTH = 1.15
 # Where lines run out before the rim of the mesh, in pixels of a 256 canvas.
 _RIM_PX = 8.0
-_OCCLUSION = 0.26
+# How much less sky a furrow sees, against its surroundings within so many pixels of a 256 canvas.
+_OCCLUSION, _OCCLUSION_PX = 0.26, 2.5
+_MARGIN_SIGMAS = 3.0
 _MIN_SHADING = 0.7
 _BRIGHTEST = 0.3
 _LATE, _MAX_SHARE = 1.2, 1.15
@@ -61,7 +63,13 @@ class Light:
 
     def shading(self, landmarks: FloatArray, canvas_px: int) -> FloatArray:
         """(canvas, canvas) brightness of the smooth face, 1 = mean; landmarks in pixels of the canvas."""
-        return np.asarray(_normals(landmarks, canvas_px) @ self.terms, np.float32)
+        return self.on_part(landmarks, (slice(0, canvas_px), slice(0, canvas_px)))
+
+    def on_part(self, landmarks: FloatArray, part: tuple[slice, slice]) -> FloatArray:
+        """:meth:`shading` of some rows and columns only."""
+        x, y, z = _normals(landmarks, part)
+        even, right, down, near = self.terms
+        return np.asarray(even + right * x + down * y + near * z, np.float32)
 
 
 class Relief:
@@ -93,8 +101,9 @@ class Relief:
             light: on the face.
         """
         unit = face_size_px(landmarks) / face_size_px(self._mesh.mean) * self._mesh.canvas_px / 256.0
-        smooth = np.maximum(light.shading(landmarks, canvas_px), _MIN_SHADING)
-        return ReliefOnFace(self, self._mesh.to_face(landmarks, canvas_px), unit, light.across + _OVERHEAD, smooth)
+        to_face = self._mesh.to_face(landmarks, canvas_px, margin_px=_MARGIN_SIGMAS * _OCCLUSION_PX * unit)
+        smooth = np.maximum(light.on_part(landmarks, to_face.part), _MIN_SHADING)
+        return ReliefOnFace(self, to_face, unit, light.across + _OVERHEAD, smooth)
 
 
 class ReliefOnFace:
@@ -105,7 +114,7 @@ class ReliefOnFace:
         to_face: lays it on the face.
         unit: pixels of the canvas for a pixel of a 256 canvas.
         across: (2,) light to the right and down.
-        smooth: (canvas, canvas) brightness of the smooth face, above 0.
+        smooth: (h, w) brightness of the smooth face, above 0, on the part that ``to_face`` reaches.
     """
 
     def __init__(self, relief: Relief, to_face: MeshMap, unit: float, across: FloatArray, smooth: FloatArray) -> None:
@@ -119,25 +128,25 @@ class ReliefOnFace:
             from_years: age now.
             to_years: age wanted, one or (canvas, canvas).
         """
-        height = self._height(from_years, to_years)
+        height = self._height(from_years, to_years[self.to_face.part] if isinstance(to_years, np.ndarray) else to_years)
         # Height is in pixels of a 256 canvas, distance in pixels of this one.
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=self._unit / 8)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=self._unit / 8)
         lit = -(self._across[0] * slope_x + self._across[1] * slope_y) / self._smooth
         # A furrow sees less of the sky than the skin beside it.
-        hidden = _OCCLUSION * DISPLAY_GAMMA * np.minimum(height - blur(height, 2.5 * self._unit), 0.0)
-        return np.asarray(np.log1p(_BRIGHTEST * np.tanh(lit / _BRIGHTEST)) + hidden, np.float32)
+        hidden = _OCCLUSION * DISPLAY_GAMMA * np.minimum(height - blur(height, _OCCLUSION_PX * self._unit), 0.0)
+        return self.to_face.on_canvas(np.asarray(np.log1p(_BRIGHTEST * np.tanh(lit / _BRIGHTEST)) + hidden, np.float32))
 
     def _height(self, from_years: float, to_years: float | FloatArray) -> FloatArray:
-        """:meth:`Relief.height` on the face."""
+        """:meth:`Relief.height` on the part, for one age or (h, w) ages there."""
         if not isinstance(to_years, np.ndarray):
-            return self.to_face(self._relief.height(from_years, to_years), cubic=True)
+            return self.to_face.on_part(self._relief.height(from_years, to_years), cubic=True)
         shares = (_share(one, to_years) - _share(one, from_years) for one in GROUPS)
         return np.asarray(sum(share * laid for share, laid in zip(shares, self._laid, strict=True)), np.float32)
 
     @cached_property
     def _laid(self) -> list[FloatArray]:
-        return [self.to_face(one, cubic=True) for one in self._relief.heights]
+        return [self.to_face.on_part(one, cubic=True) for one in self._relief.heights]
 
 
 def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light:
@@ -148,9 +157,10 @@ def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light
         skin: (S, S) 0..1, where to look.
         landmarks: (468, 2) canvas pixels.
     """
-    terms = _normals(landmarks, rgb.shape[0])
+    side = rgb.shape[0]
+    x, y, z = _normals(landmarks, (slice(0, side), slice(0, side)))
     brightness = np.maximum(rgb @ np.array(LUMA_WEIGHTS, np.float32), 0.0) ** DISPLAY_GAMMA
-    against = terms.reshape(-1, 4)
+    against = np.stack(np.broadcast_arrays(np.float32(1.0), x, y, z), axis=-1).reshape(-1, 4)
     flat = against * skin.reshape(-1, 1)
     normal = flat.T @ against + 1e-3 * float(skin.sum()) * np.eye(4, dtype=np.float32)
     solved = np.linalg.solve(normal, flat.T @ brightness.reshape(-1))
@@ -158,14 +168,14 @@ def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light
     return Light(np.asarray(solved / mean, np.float32))
 
 
-def _normals(landmarks: FloatArray, canvas_px: int) -> FloatArray:
-    """(canvas, canvas, 4): 1, and the normal of an ellipsoid about the landmarks."""
+def _normals(landmarks: FloatArray, part: tuple[slice, slice]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(1, w) x, (h, 1) y and (h, w) z of the normal of an ellipsoid about the landmarks."""
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     middle, half = (low + high) / 2, (high - low) / 2 * _FACE_DEPTH
-    rows, columns = np.mgrid[:canvas_px, :canvas_px].astype(np.float32) + 0.5
-    x, y = (columns - middle[0]) / half[0], (rows - middle[1]) / half[1]
-    z = np.sqrt(np.maximum(1.0 - x**2 - y**2, 0.04))
-    return np.asarray(np.stack([np.ones_like(x), x, y, z], axis=-1), np.float32)
+    rows, columns = (np.arange(one.start, one.stop, dtype=np.float32) + np.float32(0.5) for one in part)
+    x = np.asarray((columns[None] - middle[0]) / half[0], np.float32)
+    y = np.asarray((rows[:, None] - middle[1]) / half[1], np.float32)
+    return x, y, np.sqrt(np.maximum(1.0 - x**2 - y**2, np.float32(0.04)))
 
 
 def _share(group: Group, years: float | FloatArray) -> npt.NDArray[np.floating[Any]]:
@@ -254,10 +264,16 @@ def _carve(height: FloatArray, path: FloatArray, line: Line, unit: float, rng: n
     x1, y1 = np.minimum(np.ceil(path.max(axis=0)).astype(int) + reach, size)
     if x1 <= x0 or y1 <= y0:
         return
-    rows, columns = np.mgrid[y0:y1, x0:x1].astype(np.float32) + 0.5
-    furrow, shoulder = np.zeros_like(rows), np.zeros_like(rows)
-    for (x, y), here in zip(path, strength, strict=True):
-        away = ((columns - x) ** 2 + (rows - y) ** 2) / np.float32(2 * width**2)
-        np.maximum(furrow, here * np.exp(-away), out=furrow)
-        np.maximum(shoulder, here * np.exp(-away / _SHOULDER_WIDTH**2), out=shoulder)
+    # A bell in two dimensions is the product of two in one.
+    across, down = (np.arange(low, high, dtype=np.float32) + np.float32(0.5) for low, high in ((x0, x1), (y0, y1)))
+    away_x = (across - path[:, :1]) ** 2 / np.float32(2 * width**2)
+    away_y = (down - path[:, 1:]) ** 2 / np.float32(2 * width**2)
+    furrow, shoulder = np.zeros((2, y1 - y0, x1 - x0), np.float32)
+    for pressed, share in ((furrow, 1.0), (shoulder, _SHOULDER_WIDTH**2)):
+        of_rows, of_columns = (
+            strength[:, None] * np.exp(-away_y / np.float32(share)),
+            np.exp(-away_x / np.float32(share)),
+        )
+        for of_row, of_column, here in zip(of_rows, of_columns, strength, strict=True):
+            np.maximum(pressed, (here * of_row)[:, None] * of_column, out=pressed)
     height[y0:y1, x0:x1] += line.depth * (_SHOULDER_SHARE * shoulder - furrow)

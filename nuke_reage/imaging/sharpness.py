@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from nuke_reage.imaging.arrays import FloatArray
 
@@ -36,6 +39,8 @@ def edge_blur_px(light: FloatArray, features: FloatArray) -> float:
     where = features > 0.3
     if where.sum() < _MIN_PIXELS:
         return _SHARPEST_PX
+    rows, columns = (_reached(np.flatnonzero(where.any(axis=axis))) for axis in (1, 0))
+    light, where = light[rows, columns], where[rows, columns]
     steep = _slope(light)[where]
     softer = _slope(np.asarray(cv2.GaussianBlur(light, (0, 0), _AGAIN_PX), np.float32))[where]
     enough = max(_MIN_PIXELS, int(_STRONGEST_SHARE * where.sum()))
@@ -44,6 +49,12 @@ def edge_blur_px(light: FloatArray, features: FloatArray) -> float:
         return _SHARPEST_PX
     ratio = float(np.median(steep[strongest] / np.maximum(softer[strongest], 1e-6)))
     return float(np.clip(_AGAIN_PX / np.sqrt(max(ratio**2 - 1.0, 1e-6)), _SHARPEST_PX, _SOFTEST_PX))
+
+
+def _reached(found: npt.NDArray[np.intp]) -> slice:
+    """From the first to the last, and as far around as blur and slope look."""
+    around = math.ceil(4 * _AGAIN_PX) + 2
+    return slice(max(int(found[0]) - around, 0), int(found[-1]) + around + 1)
 
 
 def _slope(light: FloatArray) -> FloatArray:
