@@ -270,10 +270,8 @@ def _carve(height: FloatArray, path: FloatArray, line: Line, unit: float, rng: n
     away_y = (down - path[:, 1:]) ** 2 / np.float32(2 * width**2)
     furrow, shoulder = np.zeros((2, y1 - y0, x1 - x0), np.float32)
     for pressed, share in ((furrow, 1.0), (shoulder, _SHOULDER_WIDTH**2)):
-        of_rows, of_columns = (
-            strength[:, None] * np.exp(-away_y / np.float32(share)),
-            np.exp(-away_x / np.float32(share)),
-        )
-        for of_row, of_column, here in zip(of_rows, of_columns, strength, strict=True):
-            np.maximum(pressed, (here * of_row)[:, None] * of_column, out=pressed)
+        of_columns = np.exp(-away_x / np.float32(share))
+        of_rows = strength[:, None] * np.exp(-away_y / np.float32(share))
+        for of_row, of_column in zip(of_rows, of_columns, strict=True):
+            np.maximum(pressed, of_row[:, None] * of_column, out=pressed)
     height[y0:y1, x0:x1] += line.depth * (_SHOULDER_SHARE * shoulder - furrow)
