@@ -89,31 +89,34 @@ def open_makehuman() -> MakeHuman:
 
 
 def _read_body(folder: Path, path: Path) -> MakeHuman:
-    vertices: list[list[float]] = []
-    uv: list[list[float]] = []
-    faces: dict[str, list[list[list[int]]]] = {}
-    name = ""
+    lines: dict[str, list[str]] = {"v": [], "vt": []}
+    faces: dict[str, list[str]] = {}
+    quads: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
-        kind, *words = line.split() or [""]
-        if kind == "v":
-            vertices.append([float(word) for word in words[:3]])
-        elif kind == "vt":
-            uv.append([float(word) for word in words[:2]])
-        elif kind == "g":
-            name = words[0]
+        kind, _, rest = line.partition(" ")
+        if kind == "g":
+            quads = faces.setdefault(rest.strip(), [])
         elif kind == "f":
-            corners = [[int(number) - 1 for number in word.split("/")[:2]] for word in words]
-            own = faces.setdefault(name, [])
-            own += [[corners[0], corners[i], corners[i + 1]] for i in range(1, len(corners) - 1)]
-    parts = {}
-    for part, triangles in faces.items():
-        table = np.array(triangles, np.int32)
-        parts[part] = Part(np.ascontiguousarray(table[..., 0]), np.ascontiguousarray(table[..., 1]))
-    return MakeHuman(folder, np.array(vertices, np.float32), np.array(uv, np.float32), parts)
+            quads.append(rest)
+        elif kind in lines:
+            lines[kind].append(rest)
+    vertices, uv = (_table(lines[kind], width) for kind, width in (("v", 3), ("vt", 2)))
+    return MakeHuman(folder, vertices, uv, {name: _part(quads) for name, quads in faces.items()})
+
+
+def _part(quads: list[str]) -> Part:
+    """Each line is four corners ``vertex/uv``, counted from 1."""
+    corners = np.fromstring(" ".join(quads).replace("/", " "), np.int32, sep=" ").reshape(-1, 4, 2) - 1
+    triangles = corners[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, 2)
+    return Part(np.ascontiguousarray(triangles[..., 0]), np.ascontiguousarray(triangles[..., 1]))
 
 
 def _read_target(path: Path) -> tuple[Ints, Floats]:
     text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    rows = [line.split() for line in text.decode("utf-8").splitlines() if line.strip() and line[0] != "#"]
-    index = np.array([int(row[0]) for row in rows], np.int32)
-    return index, floats([[float(word) for word in row[1:4]] for row in rows]).reshape(-1, 3)
+    rows = _table([line for line in text.decode("utf-8").splitlines() if line.strip() and line[0] != "#"], 4)
+    return rows[:, 0].astype(np.int32), np.ascontiguousarray(rows[:, 1:])
+
+
+def _table(lines: list[str], width: int) -> Floats:
+    """(N, width) of lines of numbers."""
+    return np.fromstring(" ".join(lines), np.float32, sep=" ").reshape(-1, width)
