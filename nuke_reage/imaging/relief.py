@@ -34,6 +34,7 @@ _SAMPLES_PER_PX = 2.0
 _WAVES = ((55.0, 1.2), (23.0, 0.6), (10.0, 0.15))
 _UNEVEN = (37.0, 19.0, 11.0)
 _SHOULDER_WIDTH, _SHOULDER_SHARE = 2.1, 0.3
+_POINTS_AT_ONCE, _NOTHING = 32, 1e-6
 _FACE_DEPTH = 1.15
 # Where lines run out before the rim of the mesh, in pixels of a 256 canvas.
 _RIM_PX = 8.0
@@ -264,14 +265,21 @@ def _carve(height: FloatArray, path: FloatArray, line: Line, unit: float, rng: n
     x1, y1 = np.minimum(np.ceil(path.max(axis=0)).astype(int) + reach, size)
     if x1 <= x0 or y1 <= y0:
         return
-    # A bell in two dimensions is the product of two in one.
     across, down = (np.arange(low, high, dtype=np.float32) + np.float32(0.5) for low, high in ((x0, x1), (y0, y1)))
-    away_x = (across - path[:, :1]) ** 2 / np.float32(2 * width**2)
-    away_y = (down - path[:, 1:]) ** 2 / np.float32(2 * width**2)
     furrow, shoulder = np.zeros((2, y1 - y0, x1 - x0), np.float32)
-    for pressed, share in ((furrow, 1.0), (shoulder, _SHOULDER_WIDTH**2)):
-        of_columns = np.exp(-away_x / np.float32(share))
-        of_rows = strength[:, None] * np.exp(-away_y / np.float32(share))
-        for of_row, of_column in zip(of_rows, of_columns, strict=True):
-            np.maximum(pressed, of_row[:, None] * of_column, out=pressed)
+    for pressed, sigma in ((furrow, width), (shoulder, _SHOULDER_WIDTH * width)):
+        # A bell in two dimensions is the product of two in one.
+        of_columns = np.exp(-((across - path[:, :1]) ** 2) / np.float32(2 * sigma**2))
+        of_rows = strength[:, None] * np.exp(-((down - path[:, 1:]) ** 2) / np.float32(2 * sigma**2))
+        for first in range(0, len(path), _POINTS_AT_ONCE):
+            some = slice(first, first + _POINTS_AT_ONCE)
+            columns, rows = (_seen(one[some]) for one in (of_columns, of_rows))
+            bells = of_rows[some, rows, None] * of_columns[some, None, columns]
+            np.maximum(pressed[rows, columns], bells.max(axis=0), out=pressed[rows, columns])
     height[y0:y1, x0:x1] += line.depth * (_SHOULDER_SHARE * shoulder - furrow)
+
+
+def _seen(bells: FloatArray) -> slice:
+    """Where any of (N, n) is more than nothing."""
+    where = np.flatnonzero((bells > _NOTHING).any(axis=0))
+    return slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0)
