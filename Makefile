@@ -39,6 +39,8 @@ demo: $(VENV)/base.stamp
 # One thread for each of the processes: threads of a matrix product that wait for a taken core cost a hundred products.
 test: export OMP_NUM_THREADS := 1
 test: export OPENBLAS_NUM_THREADS := 1
+# Hundreds of them start: what is compiled is kept, also where the surroundings say otherwise.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 

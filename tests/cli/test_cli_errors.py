@@ -16,6 +16,8 @@ import pytest
 from nuke_reage.core.errors import error_from_dict
 from nuke_reage.media.exr import read_layers
 
+pytestmark = pytest.mark.xdist_group("cli_errors")
+
 AGES = ("--source-age", "35", "--target-age", "70")
 
 

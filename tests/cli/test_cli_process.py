@@ -16,7 +16,7 @@ import pytest
 
 from nuke_reage.media.exr import read_layers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli_process")]
 
 COUNT = 24
 AGES = ("--source-age", "35", "--target-age", "70")

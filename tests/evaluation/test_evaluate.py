@@ -18,6 +18,8 @@ from nuke_reage.evaluation.report import report_html, report_json, report_rows
 from nuke_reage.evaluation.sitters import told_apart
 from nuke_reage.training.layout import list_people
 
+pytestmark = pytest.mark.xdist_group("evaluate")
+
 PERFECT, OPPOSITE = -0.3, 0.3
 
 

@@ -26,6 +26,8 @@ from nuke_reage.core.job import JobSpec, load_job
 from nuke_reage.core.protocol import decode
 from nuke_reage.core.settings import OutputSettings, PlateSettings
 
+pytestmark = pytest.mark.xdist_group("damaged_input")
+
 ROOT = Path(__file__).resolve().parents[2]
 JOB = json.dumps(
     JobSpec(

@@ -17,7 +17,7 @@ import pytest
 from benchmarks.soak import Bench, full_disk, kills, mounted, pixels_of, writers
 from benchmarks.soak_worker import worker_kills
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nothing_lost")]
 
 COUNT = 3
 PARTIAL = ".reage.some-other-node.4711.0a1b2c3d4e5f.partial"

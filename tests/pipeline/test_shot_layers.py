@@ -17,6 +17,8 @@ from nuke_reage.media.sequence import output_path
 from nuke_reage.pipeline.bake import bake
 from nuke_reage.pipeline.reporting import Silent
 
+pytestmark = pytest.mark.xdist_group("shot_layers")
+
 SIZE = Window(0, 0, 640, 360)
 EVERYTHING = ("delta", "mask", "regions", "protect", "comp")
 LADDER = (20.0, 45.0, 70.0, 72.5)

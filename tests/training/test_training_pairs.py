@@ -24,6 +24,8 @@ from nuke_reage.training.portraits import Crop, Portrait, calibrated_ages, crop_
 from nuke_reage.training.statistics import detail_bands, log_colour, luminance, measure
 from nuke_reage.training.wrinkles import WrinkleMaps, load_wrinkles, measure_wrinkles
 
+pytestmark = pytest.mark.xdist_group("training_pairs")
+
 SIDE = 64
 
 
@@ -186,6 +188,22 @@ def test_strengths_are_checked(tmp_path):
         result = CliRunner().invoke(command, ["pairs", str(tmp_path), str(tmp_path / "out"), "--strength", wrong])
         assert isinstance(result.exception, UsageError) and said in result.exception.hint
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def looked_at_once():
+    """Many tests here read the same portraits, and the same picture shows the same faces."""
+    found, detect = {}, MediapipeBackend.detect
+
+    def remembered(self, picture):
+        key = picture.tobytes()
+        if key not in found:
+            found[key] = detect(self, picture)
+        return found[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(MediapipeBackend, "detect", remembered)
+        yield
 
 
 @pytest.fixture(scope="module")
