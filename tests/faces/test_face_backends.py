@@ -85,6 +85,14 @@ def test_68_points_that_are_no_face_are_refused(points):
     assert error.value.code == "face.bad-landmarks" and error.value.hint
 
 
+@pytest.fixture(scope="module", autouse=True)
+def interpreted():
+    """The library has a loop of 68 turns compiled, which takes ten seconds."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("NUMBA_DISABLE_JIT", "1")
+        yield
+
+
 def test_missing_weights_stop_with_the_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("face_alignment")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
