@@ -223,7 +223,9 @@ def _rim_hits(rim: Doubles, angles: Doubles) -> Doubles:
 def _pushed_out(offsets: Doubles, angles: Doubles) -> Doubles:
     """How far out landmarks hold each ray: their own distance, falling off to either side of their direction."""
     directions = np.arctan2(offsets[:, 1], offsets[:, 0])
-    apart = np.abs((angles[:, None] - directions + np.pi) % (2 * np.pi) - np.pi)
+    apart = np.abs(angles[:, None] - directions)
+    # Either way round; rays go from 0 to a whole turn, directions from minus half a turn to half a turn.
+    apart = np.minimum(apart, np.abs(2 * np.pi - apart))
     hold = np.clip(1.0 - (apart / _HOLD_RADIANS) ** 2, 0.0, None)
     return np.asarray((hold * np.linalg.norm(offsets, axis=1)).max(axis=1))
 
