@@ -16,6 +16,7 @@ import numpy as np
 from nuke_reage.core.errors import UsageError
 from nuke_reage.imaging.anatomy import FaceParts, face_parts
 from nuke_reage.imaging.arrays import FloatArray
+from nuke_reage.imaging.lines import SHADE_OF_SKIN
 from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur, faded_to_rim
 from nuke_reage.imaging.relief import DISPLAY_GAMMA, Relief, ReliefOnFace, fit_light
 from nuke_reage.training.hair import Hair, HairFinder, recolour
@@ -40,8 +41,6 @@ _RIM_PX, _BROAD_PX = 14.0, 5.0
 _WHITE, _HEADROOM = 0.97, 0.35
 _FEATURES_HELD = 0.85
 _SHINE_SHARE = 0.35
-# Light that comes out of a fold has been through skin: its shadow is redder than the skin, at the same luminance.
-_SHADOW_TINT = np.array([0.82, 1.05, 1.24], np.float32)
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ class Ager:
             lines += self._relief_lines(face, years)
         if self._wrinkles:
             lines += self._new_lines(face, years)
-        change += np.maximum(lines, 0.0)[..., None] + np.minimum(lines, 0.0)[..., None] * _SHADOW_TINT
+        change += _tinted(lines)
         change = _without_glow(change, face, self._unit, spare_features=gap > 0)
         aged = encoded_colour(np.asarray(face.logs + change))
         aged = recolour(aged, face.hair, face.portrait.age_years, years)
@@ -187,7 +186,9 @@ class Ager:
         local = np.where(brightens, strengths.highlights * local, local)
         kept = face.parts.face * face.calm_rim * (1.0 - 0.6 * face.parts.features)
         strength = strengths.tone if older else strengths.youth_tone
-        return np.asarray(kept[..., None] * (strength * local[..., None] + strengths.hue * hue), np.float32)
+        # As it was measured it has its own hue; what is more than that is shaded as skin is.
+        shaded = local[..., None] + (strength - 1.0) * _tinted(local)
+        return np.asarray(kept[..., None] * (shaded + strengths.hue * hue), np.float32)
 
     def _older_detail(self, face: _Face, years: float) -> FloatArray:
         """The face's own lines, deeper."""
@@ -258,6 +259,11 @@ class Ager:
             cv2.remap(rgb, x - field[..., 0], y - field[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101),
             np.float32,
         )
+
+
+def _tinted(change: FloatArray) -> FloatArray:
+    """(H, W, 3) of (H, W): what gets darker gets redder, at about the same luminance."""
+    return np.maximum(change, 0.0)[..., None] + np.minimum(change, 0.0)[..., None] * SHADE_OF_SKIN
 
 
 def _without_glow(change: FloatArray, face: _Face, unit: float, *, spare_features: bool) -> FloatArray:

@@ -112,7 +112,7 @@ def test_a_portrait_gets_lines_when_it_ages_and_none_when_it_grows_young():
     assert (old - rgb)[skin].min() < -0.15 and np.abs((old - rgb)[skin].mean()) < 0.03
     red, green, blue = (old / rgb)[skin & (old.mean(axis=2) < 0.9 * rgb.mean(axis=2))].T
     assert (red > green).all() and (green > blue).all(), "light in folds has been through skin"
-    assert (red - blue).max() < 0.12, "but they are no stain"
+    assert (red - blue).max() < 0.2, "but they are no stain"
 
 
 @settings(max_examples=25, deadline=None)
