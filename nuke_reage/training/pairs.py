@@ -106,13 +106,16 @@ def make_pairs(
     }
     # Before the work, for the user's sake; whoever began meanwhile is met when the manifest is written.
     check_recipe(folder, _COMMAND, recipe)
+    # What a file holds is known at once; people are measured on the mean face, which comes later.
+    of_files = {one.path: load_wrinkles(one.path, canvas_px) for one in sources if one.people is None}
+    _require_exemplar(lines, [len(of_files[one.path].maps if one.people is None else one.people) for one in sources])
     loaded, skipped = load_portraits(
         portraits, ages_file, canvas_px, progress=lambda done, total: progress("faces", done, total)
     )
     progress("measure", 0, 1)
     statistics = measure(loaded)
     mesh = FaceMesh(statistics.mean_landmarks, canvas_px)
-    maps = [one.maps(mesh) for one in sources]
+    maps = [of_files[one.path] if one.people is None else measure_wrinkles(one.people, mesh) for one in sources]
     ager = Ager(statistics, maps, strengths, _exemplars(lines, statistics, maps, loaded))
     progress("measure", 1, 1)
     chosen = loaded[:limit]
@@ -145,14 +148,19 @@ def _exemplars(
         return None
     if lines == "common":
         return _common_exemplars(Ager(statistics, maps), portraits)
-    fewest = min((len(one.maps) for one in maps), default=0)
-    if not 0 <= lines < fewest:
+    _require_exemplar(lines, [len(one.maps) for one in maps])
+    return {sex: (lines,) * len(maps) for sex in {one.sex for one in portraits}}
+
+
+def _require_exemplar(lines: Lines, counts: Sequence[int]) -> None:
+    """Whether there is an exemplar of that number in all of the maps, which hold so many."""
+    fewest = min(counts, default=0)
+    if isinstance(lines, int) and not 0 <= lines < fewest:
         raise UsageError(
             "bad-exemplar",
             f"Lines of exemplar {lines} are asked for; the wrinkle maps have {fewest}.",
             "They are counted from 0.",
         )
-    return {sex: (lines,) * len(maps) for sex in {one.sex for one in portraits}}
 
 
 def _common_exemplars(ager: Ager, portraits: Sequence[Portrait]) -> dict[str, tuple[int, ...]]:
@@ -177,11 +185,6 @@ class _WrinkleSource:
         if self.people is None:
             return digest(self.path.parent, [self.path])
         return digest(self.path, [file for one in self.people for _, file in one.pictures])
-
-    def maps(self, mesh: FaceMesh) -> WrinkleMaps:
-        if self.people is None:
-            return load_wrinkles(self.path, mesh.canvas_px)
-        return measure_wrinkles(self.people, mesh)
 
 
 def _wrinkle_sources(paths: Sequence[str | os.PathLike[str]], leave_out: Sequence[str]) -> list[_WrinkleSource]:

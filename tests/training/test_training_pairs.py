@@ -324,6 +324,19 @@ def test_somebody_to_leave_out_must_be_there(collection, make_people, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("source", ["maps.npz", "people"])
+def test_lines_that_no_map_has_are_refused_before_any_portrait_is_read(collection, make_people, tmp_path, source):
+    make_people(tmp_path / "people", range(2))
+    np.savez(tmp_path / "maps.npz", log_ratio=np.zeros((2, 1, 64, 64, 3)), ages=[60], reference_age=20)
+    stages = []
+    with pytest.raises(UsageError, match="exemplar 2 are asked for; the wrinkle maps have 2") as caught:
+        pairs_of(
+            collection, tmp_path / "out", wrinkles=[tmp_path / source], lines=2,
+            progress=lambda stage, done, total: stages.append(stage),
+        )  # fmt: skip
+    assert caught.value.code == "usage.bad-exemplar" and not stages and not (tmp_path / "out").exists()
+
+
 def test_dark_hair_greys_and_grey_hair_gets_its_colour_back_and_skin_stays():
     rgb = np.full((64, 64, 3), [0.75, 0.55, 0.45], np.float32)
     rgb[:32, :32] = [0.12, 0.08, 0.06]
