@@ -42,7 +42,7 @@ def shared_dir() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def quick_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """In front of the bundled models lies one of the same name and weights on a canvas of 128: a sixteenth of the work.
 
     Most tests ask what becomes of files, processes and pixels, not what a face looks like; see ``bundled_models``.
@@ -55,7 +55,7 @@ def quick_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         shutil.copy(assets / f"fran-lite.{ending}", folder)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("REAGE_MODELS", str(folder))
-        yield
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -250,10 +250,13 @@ def plate(shots: Shots, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def baked(shots: Shots, plate: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def baked(shots: Shots, plate: str, quick_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a bake of ``plate``, ages 35 to 70, all layers, its track beside it; only to be read."""
     folder = tmp_path_factory.mktemp("baked")
-    shots.bake(shots.job(plate, folder / "shot.####.exr"))
+    with pytest.MonkeyPatch.context() as patched:
+        # Whoever asks for it first may be a module that uses the bundled models.
+        patched.setenv("REAGE_MODELS", str(quick_models))
+        shots.bake(shots.job(plate, folder / "shot.####.exr"))
     return folder
 
 
