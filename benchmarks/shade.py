@@ -31,6 +31,8 @@ def main(arguments: list[str]) -> int:
     for portrait in _portraits(options):
         for band, ratios in _ratios(portrait).items():
             found[band].append(ratios)
+    if not all(found.values()):
+        parser.error(f"nobody of {options.from_age:g} or older has enough lines")
     for band, ratios in found.items():
         low, middle, high = np.percentile(np.array(ratios), [25, 50, 75], axis=0)
         told = ", ".join(f"{b:.2f} ({a:.2f} to {c:.2f})" for a, b, c in zip(low, middle, high, strict=True))

@@ -229,7 +229,7 @@ def _numbers(values: Any, count: int, where: str) -> list[float]:
         _corrupt(where, f"a list of {count} numbers is expected")
     if set(map(type, values)) == {float} and all(map(math.isfinite, values)):
         return values
-    # What is not as it is written here, one by one.
+    # Whole numbers and what is wrong are looked at one by one.
     return [_value(value, float, where) for value in values]
 
 

@@ -129,7 +129,7 @@ class ReliefOnFace:
             from_years: age now.
             to_years: age wanted, one or (canvas, canvas).
         """
-        height = self._height(from_years, to_years[self.to_face.part] if isinstance(to_years, np.ndarray) else to_years)
+        height = self._height(from_years, to_years)
         # Height is in pixels of a 256 canvas, distance in pixels of this one.
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=self._unit / 8)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=self._unit / 8)
@@ -139,10 +139,11 @@ class ReliefOnFace:
         return self.to_face.on_canvas(np.asarray(np.log1p(_BRIGHTEST * np.tanh(lit / _BRIGHTEST)) + hidden, np.float32))
 
     def _height(self, from_years: float, to_years: float | FloatArray) -> FloatArray:
-        """:meth:`Relief.height` on the part, for one age or (h, w) ages there."""
+        """:meth:`Relief.height` on the part."""
         if not isinstance(to_years, np.ndarray):
             return self.to_face.on_part(self._relief.height(from_years, to_years), cubic=True)
-        shares = (_share(one, to_years) - _share(one, from_years) for one in GROUPS)
+        there = to_years[self.to_face.part]
+        shares = (_share(one, there) - _share(one, from_years) for one in GROUPS)
         return np.asarray(sum(share * laid for share, laid in zip(shares, self._laid, strict=True)), np.float32)
 
     @cached_property
@@ -163,7 +164,8 @@ def fit_light(rgb: FloatArray, skin: FloatArray, landmarks: FloatArray) -> Light
     brightness = np.maximum(rgb @ np.array(LUMA_WEIGHTS, np.float32), 0.0) ** DISPLAY_GAMMA
     against = np.stack(np.broadcast_arrays(np.float32(1.0), x, y, z), axis=-1).reshape(-1, 4)
     flat = against * skin.reshape(-1, 1)
-    normal = flat.T @ against + 1e-3 * float(skin.sum()) * np.eye(4, dtype=np.float32)
+    # Where no skin is seen there is no light to be fitted, and the face counts as dark.
+    normal = flat.T @ against + 1e-3 * max(float(skin.sum()), 1.0) * np.eye(4, dtype=np.float32)
     solved = np.linalg.solve(normal, flat.T @ brightness.reshape(-1))
     mean = float((brightness * skin).sum() / max(float(skin.sum()), 1e-6)) + 1e-4
     return Light(np.asarray(solved / mean, np.float32))

@@ -165,7 +165,7 @@ def guided(guide: FloatArray, values: FloatArray, radius_px: int) -> tuple[Float
 
 
 def _solved(upper: Sequence[Doubles], right: Sequence[Doubles]) -> tuple[Doubles, Doubles, Doubles]:
-    """Solve many symmetric 3 x 3 systems at once by Cramer's rule; a solver for one at a time takes ten times as long.
+    """Solve many symmetric 3 x 3 systems at once, by Cramer's rule.
 
     Args:
         upper: the rows of the upper triangle, each (H, W).

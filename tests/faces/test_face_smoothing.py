@@ -69,6 +69,17 @@ def test_there_is_no_lag_forwards_or_backwards():
     assert np.allclose(smooth_path(path[::-1], np.ones(120))[::-1], smooth_path(path, np.ones(120)), atol=1e-6)
 
 
+def test_paths_that_are_smoothed_together_are_smoothed_as_if_alone():
+    """A still one, a noisy one, one of large numbers: they are solved in one system and must not touch."""
+    still, shaken = np.full(len(FRAMES), 3.0), 8 * np.sin(FRAMES / 9) + noise(0.4)
+    paths = np.stack([still, shaken, 1e4 + 50 * FRAMES + noise(2.0), -shaken], axis=1)
+    trust = np.where((FRAMES > 40) & (FRAMES < 46), 0.0, 1.0)
+    together = smooth_path(paths, trust)
+    alone = np.stack([smooth_path(path, trust) for path in paths.T], axis=1)
+    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-9)
+    assert np.abs(together - paths)[:, 1].max() > 0.1, "and smoothed they are"
+
+
 def test_strength_zero_keeps_measurements_and_more_strength_is_stiffer():
     path = noise(1.0)
     trust = np.ones(120)

@@ -25,8 +25,9 @@ BUSY = {
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a signal of POSIX systems")
-def test_what_cannot_stop_is_ended(tmp_path):
+def test_what_cannot_stop_is_ended(tmp_path, request):
     busy = {work: _busy(work, tmp_path / work) for work in BUSY}
+    request.addfinalizer(lambda: [process.kill() for process in busy.values()])
     for process in busy.values():
         assert process.stdout is not None and process.stdout.readline() == "busy\n"
     time.sleep(0.3)

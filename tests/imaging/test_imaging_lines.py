@@ -74,6 +74,12 @@ def test_one_age_for_all_and_a_map_of_that_age_agree(face):
     assert np.abs(upper[SIDE * 33 // 64 :]).max() < 1e-3 < np.abs(one[SIDE * 33 // 64 :]).max()
 
 
+def test_a_canvas_that_shows_no_skin_is_no_error():
+    """A face that has left the canvas, as a window of a plate may be cut."""
+    lines = line_shading(np.zeros((SIDE, SIDE, 3), np.float32), landmarks_at(SIDE, dx=-3.0 * SIDE), SIDE, 30, 70)
+    assert lines.shape == (SIDE, SIDE) and not lines.any()
+
+
 def test_hair_over_the_forehead_has_no_lines(face):
     picture, points = face
     top, brow = points[10, 1], points[[105, 334], 1].min()

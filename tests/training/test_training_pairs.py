@@ -196,7 +196,7 @@ def looked_at_once():
     found, detect = {}, MediapipeBackend.detect
 
     def remembered(self, picture):
-        key = picture.tobytes()
+        key = (picture.shape, picture.tobytes())
         if key not in found:
             found[key] = detect(self, picture)
         return found[key]
