@@ -16,7 +16,10 @@ from nuke_reage.training.statistics import log_colour, luminance
 __all__ = ["Hair", "HairFinder", "recolour"]
 
 _ONSET_YEARS, _SPAN_YEARS = 44.0, 30.0
-_GREY_TINT = np.array([1.0, 0.985, 0.965], np.float32)
+# Red, green, blue of grey hair over its luminance, towards black and towards white: those of the greyest quarter of old
+# people, `python -m benchmarks shade`.
+_DARK_GREY = np.array([1.13, 0.975, 0.86], np.float32)
+_WHITE_GREY = np.array([1.02, 0.995, 0.97], np.float32)
 _BROWN_TINT = np.array([1.0, 0.80, 0.64], np.float32)
 
 
@@ -82,7 +85,8 @@ def recolour(rgb: FloatArray, hair: Hair, from_years: float, to_years: float) ->
     strands = light - blur(light, 3.0 * unit)
     where = np.maximum(hair.head, 0.5 * hair.brows)
     if step > 0.0:
-        goal = (0.18 + 0.74 * np.sqrt(np.maximum(light, 0.0)) + 0.5 * strands)[..., None] * _GREY_TINT
+        grey = (0.18 + 0.74 * np.sqrt(np.maximum(light, 0.0)) + 0.5 * strands)[..., None]
+        goal = grey * (_DARK_GREY + np.clip(grey, 0.0, 1.0) * (_WHITE_GREY - _DARK_GREY))
         amount = 0.9 * step * where
     else:
         goal = np.maximum(0.03 + 0.34 * light + 0.25 * strands, 0.0)[..., None] * _BROWN_TINT

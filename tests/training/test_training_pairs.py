@@ -341,6 +341,7 @@ def test_dark_hair_greys_and_grey_hair_gets_its_colour_back_and_skin_stays():
     rgb = np.full((64, 64, 3), [0.75, 0.55, 0.45], np.float32)
     rgb[:32, :32] = [0.12, 0.08, 0.06]
     rgb[:32, 32:] = [0.7, 0.7, 0.71]
+    rgb[:8, :8] = [0.35, 0.24, 0.18]
     where = np.zeros((64, 64), np.float32)
     where[:32] = 1.0
     faded = where.copy()
@@ -348,7 +349,9 @@ def test_dark_hair_greys_and_grey_hair_gets_its_colour_back_and_skin_stays():
     hair = Hair(where, np.zeros_like(where), faded)
     old = recolour(rgb, hair, 30.0, 80.0)
     assert old[16, 16].mean() > rgb[16, 16].mean() + 0.15
-    assert np.ptp(old[16, 16]) < 0.04, "grey has no hue"
+    red, green, blue = old[16, 16] / old[16, 16].mean()
+    assert 1.06 < red < 1.13 and 0.87 < blue < 0.95 and blue < green < red, "grey hair in portraits is warm"
+    assert np.ptp(old[2, 2] / old[2, 2].mean()) < np.ptp(old[16, 16] / old[16, 16].mean()) - 0.02, "brighter is paler"
     young = recolour(rgb, hair, 75.0, 25.0)
     assert young[16, 48].mean() < 0.4 and np.allclose(young[16, 16], rgb[16, 16])
     assert np.array_equal(old[40:], rgb[40:]) and np.array_equal(young[40:], rgb[40:])
@@ -452,4 +455,6 @@ def test_the_hair_of_a_photo_is_found_and_neither_face_nor_backdrop(shared_dir):
         assert beside_the_jaw > 0.1 if name == "photo_a" else beside_the_jaw < 0.06, beside_the_jaw
         assert name == "photo_a" or (hair[chin + 25 :] < 0.05).all(), "clothes"
         greyed = recolour(crop.rgb, found, 25, 80)
-        assert np.ptp(greyed[hair > 0.9], axis=1).mean() < 0.6 * np.ptp(crop.rgb[hair > 0.9], axis=1).mean()
+        before, after = crop.rgb[hair > 0.9], greyed[hair > 0.9]
+        saturation = [(np.ptp(one, axis=1) / one.max(axis=1)).mean() for one in (before, after)]
+        assert saturation[1] < 0.7 * saturation[0], saturation
