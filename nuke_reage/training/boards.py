@@ -13,9 +13,14 @@ from nuke_reage.training.pictures import read_picture
 
 __all__ = ["Board", "open_boards"]
 
+_WANDB_NAME = "wandb.id"
+
 
 class Board(Protocol):
     """Something that shows numbers and pictures by step."""
+
+    def begin(self, done: int) -> None:
+        """Go on after so many steps; what it shows of later ones is of a run that stopped and does them again."""
 
     def numbers(self, group: str, values: Mapping[str, float], step: int) -> None:
         """Show the values as ``group/name``."""
@@ -28,7 +33,7 @@ class Board(Protocol):
 
 
 def open_boards(folder: Path, config: TrainConfig, wandb_project: str = "") -> list[Board]:
-    """The boards that a run asks for.
+    """The boards that a run asks for; nothing is written before they begin.
 
     Args:
         folder: of the run.
@@ -57,7 +62,12 @@ class _TensorBoard:
                 "TensorBoard is not installed.",
                 "pip install tensorboard, or set it false.",
             ) from None
-        self._writer: Any = SummaryWriter(str(folder / "tensorboard"))
+        self._open: Any = SummaryWriter
+        self._folder = folder / "tensorboard"
+
+    def begin(self, done: int) -> None:
+        # The first validation is of step 0.
+        self._writer: Any = self._open(str(self._folder), purge_step=done + 1 if done else 0)
 
     def numbers(self, group: str, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():
@@ -79,7 +89,15 @@ class _Wandb:
                 "no-wandb", "Weights & Biases is not installed.", "pip install wandb, or leave --wandb out."
             ) from None
         self._wandb: Any = wandb
-        self._run: Any = wandb.init(project=project, dir=str(folder), config=to_dict(config))
+        self._about = {"project": project, "dir": str(folder), "config": to_dict(config)}
+        self._name = folder / _WANDB_NAME
+
+    def begin(self, done: int) -> None:
+        known = self._name.read_text(encoding="ascii").strip() if done and self._name.is_file() else None
+        self._run: Any = self._wandb.init(**self._about, id=known, resume="allow")
+        self._name.write_text(f"{self._run.id}\n", encoding="ascii")
+        for group in ("train", "validation"):
+            self._run.define_metric(f"{group}/*", step_metric=f"{group}/step")
 
     def numbers(self, group: str, values: Mapping[str, float], step: int) -> None:
         # Not "step=": validation and training report of the same step at different times.

@@ -208,6 +208,8 @@ class _Run:
         names = tuple(f"ratio:{name}" for name in dict.fromkeys(pair.person.folder.name for pair in self._pairs))
         self._log = CsvLog(self._folder / "train.csv", _TRAIN_COLUMNS, self.done)
         self._scores = CsvLog(self._folder / "validation.csv", _SCORE_COLUMNS + names, self.done if self.best else -1)
+        for board in self._boards:
+            board.begin(self.done)
 
     def go(self, batches: Iterator[Batch], reporter: Reporter) -> None:
         """Learn until all steps are done or somebody wants it to stop."""

@@ -83,6 +83,40 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
     assert logs[0] == logs[1]
 
 
+def test_tensorboard_shows_each_step_once_and_sheets_also_after_a_crash(people, tmp_path, make_config):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    class Crash(Exception):
+        pass
+
+    def crash(number, steps, losses):
+        if number == 5:
+            raise Crash
+
+    config = make_config(validation={"tensorboard": True, "every_steps": 3, "checkpoint_every_steps": 2})
+    run = tmp_path / "run"
+    with pytest.raises(Crash):
+        train([people], run, config, reporter=Reporter(step=crash))
+    train([people], run, config)
+    seen = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0})
+    seen.Reload()
+    shown = [(one.step, one.value) for one in seen.Scalars("train/l1")]
+    assert [step for step, _ in shown] == [1, 2, 3, 4, 5, 6]
+    assert np.allclose(
+        [value for _, value in shown], [float(row["l1"]) for row in rows_of(run / "train.csv")], rtol=1e-5
+    )
+    assert [one.step for one in seen.Scalars("validation/ratio")] == [0, 3, 6]
+    sheets = seen.Images("sheet")
+    assert [one.step for one in sheets] == [0, 3, 6]
+    image = cv2.imdecode(np.frombuffer(sheets[-1].encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
+    written = cv2.imread(str(run / "sheets" / "step_0000006.jpg"))
+    assert image.shape == written.shape and np.abs(image.astype(int) - written).mean() < 1.5 and written.std() > 20
+    again = make_config(validation={"tensorboard": True}, optimiser={"steps": 1})
+    train([people], run, again, overwrite=True)
+    seen.Reload()
+    assert [one.step for one in seen.Scalars("train/l1")] == [1]
+
+
 def test_a_longer_run_may_follow_but_not_one_with_other_settings(people, tmp_path, make_config):
     train([people], tmp_path / "run", make_config(optimiser={"steps": 1}))
     assert train([people], tmp_path / "run", make_config(optimiser={"steps": 2})).steps == 2
