@@ -133,6 +133,9 @@ class LossConfig:
     Attributes:
         l1: absolute difference.
         pyramid: absolute difference of Laplacian pyramids, the perceptual term that needs no weights.
+        lpips: LPIPS (:mod:`nuke_reage.training.lpips`), the perceptual term for whoever has its weights.
+        lpips_network: file of AlexNet or VGG 16; wanted where ``lpips`` is not 0.
+        lpips_heads: file of LPIPS's own weights for that network; likewise.
         gradient: absolute difference of gradients at three scales.
         lines: squared difference of Laplacian pyramids; without it, lines whose place is uncertain are left out.
         adversarial: of the discriminator on the target age; 0 = no discriminator.
@@ -145,6 +148,9 @@ class LossConfig:
 
     l1: float = 1.0
     pyramid: float = 1.0
+    lpips: float = 0.0
+    lpips_network: str = ""
+    lpips_heads: str = ""
     gradient: float = 0.5
     lines: float = 0.0
     adversarial: float = 0.05

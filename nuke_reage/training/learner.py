@@ -23,6 +23,7 @@ from nuke_reage.training.losses import (
     pyramid_losses,
     weighted_l1,
 )
+from nuke_reage.training.lpips import Lpips
 from nuke_reage.training.muon import Muon
 from nuke_reage.training.state import Ema
 from nuke_reage.training.validation import network_input
@@ -88,6 +89,7 @@ class Learner:
         fabric: device, precision, processes.
         start: weights to begin from; None = He initialisation.
         discriminator: to go on with; None = a new one.
+        lpips: the perceptual loss that has weights; None = without it.
     """
 
     def __init__(
@@ -96,8 +98,10 @@ class Learner:
         fabric: Fabric,
         start: dict[str, Tensor] | None = None,
         discriminator: nn.Module | None = None,
+        lpips: Lpips | None = None,
     ) -> None:
         self.config, self._fabric = config, fabric
+        self._lpips = None if lpips is None else lpips.to(fabric.device)
         optimiser = config.optimiser
         torch.manual_seed(optimiser.seed)
         net = FranNet(config.model.width)
@@ -145,6 +149,9 @@ class Learner:
             with frozen(self._discriminator):
                 output = self._forward(batch)
                 terms = losses_of(output, batch, config.change_weight)
+                if self._lpips is not None:
+                    with self._fabric.autocast():
+                        terms["lpips"] = self._lpips(output, batch.target, batch.weight)
                 loss = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
                 if adversarial:
                     terms["adversarial"] = generator_gan_loss(self._frozen_discriminator, output, batch.target_years)

@@ -23,8 +23,8 @@ _RANGES = (
     (1, _INFINITE, "validation.checkpoint_every_steps"),
     (0, _INFINITE, "augment.rotation_degrees augment.scale augment.shift augment.exposure_stops augment.white_balance"),
     (0, _INFINITE, "augment.gamma augment.saturation augment.grain augment.blur_px augment.crop_spread"),
-    (0, _INFINITE, "loss.l1 loss.pyramid loss.gradient loss.lines loss.adversarial loss.adversarial_from_step"),
-    (0, _INFINITE, "loss.face_weight loss.change_weight"),
+    (0, _INFINITE, "loss.l1 loss.pyramid loss.lpips loss.gradient loss.lines loss.adversarial"),
+    (0, _INFINITE, "loss.adversarial_from_step loss.face_weight loss.change_weight"),
     (0, _INFINITE, "optimiser.learning_rate optimiser.discriminator_learning_rate optimiser.warmup_steps"),
     (0, _INFINITE, "optimiser.weight_decay optimiser.seed"),
 )
@@ -52,6 +52,8 @@ def require_possible(config: Any) -> None:
         _require(_value(config, name) in choices, config, name, f"one of {', '.join(choices)}")
     for name in ("model.canvas_px", "model.max_canvas_px", "data.crop_px"):
         _require(_value(config, name) % MULTIPLE == 0, config, name, f"a multiple of {MULTIPLE}")
+    for name in ("loss.lpips_network", "loss.lpips_heads"):
+        _require(bool(_value(config, name)) or config.loss.lpips == 0, config, name, "a file where loss.lpips is not 0")
     _require(config.data.crop_px <= config.model.canvas_px, config, "data.crop_px", "at most model.canvas_px")
 
 

@@ -23,6 +23,7 @@ from nuke_reage.training.devices import open_fabric
 from nuke_reage.training.export import describe_model, write_model
 from nuke_reage.training.layout import Person, list_people
 from nuke_reage.training.learner import Learner
+from nuke_reage.training.lpips import read_lpips
 from nuke_reage.training.sampling import Pair, require_shares, split_people, validation_pairs
 from nuke_reage.training.start import discriminator_path, read_start, save_discriminator
 from nuke_reage.training.state import CsvLog, fingerprint_of, read_checkpoint_file, write_checkpoint_file
@@ -34,6 +35,7 @@ _TRAIN_COLUMNS = (
     "step",
     "l1",
     "pyramid",
+    "lpips",
     "gradient",
     "lines",
     "adversarial",
@@ -127,16 +129,19 @@ def train(
     people = list_people(folders)
     training_people, kept = split_people(people, config.data)
     begun = None if start is None else read_start(start, config, start_discriminator)
+    lpips = read_lpips(Path(config.loss.lpips_network), Path(config.loss.lpips_heads)) if config.loss.lpips else None
     require_sound(check_people(people, folders))
     data_names = ", ".join(one.name for one in folders)
     ages = [age for person in training_people for age in person.ages]
     described = describe_model(config.model, ages, data_names, begun.age_range if begun else None)
     pairs = validation_pairs(kept, config.validation.pairs_per_person, config.validation.max_people)
     fabric = open_fabric(device, config)
-    learner = Learner(config, fabric, begun.generator if begun else None, begun.discriminator if begun else None)
+    generator, discriminator = (begun.generator, begun.discriminator) if begun else (None, None)
+    learner = Learner(config, fabric, generator, discriminator, lpips)
     batches = _batches(training_people, config, fabric)
     weights = (begun.sha256, begun.discriminator_sha256) if begun else ()
-    fingerprint = fingerprint_of(config, people, weights, fabric.world_size, type(batches).__name__)
+    perceptual = lpips.sha256 if lpips else ()
+    fingerprint = fingerprint_of(config, people, weights, perceptual, fabric.world_size, type(batches).__name__)
     boards = open_boards(folder, config, wandb_project) if fabric.is_global_zero else []
     run = _Run(folder, config, learner, fabric, pairs, boards, fingerprint)
     if overwrite:
@@ -152,6 +157,7 @@ def train(
             "people kept for validation": ", ".join(one.identity for one in kept),
             "data": data_names,
             "started from": began,
+            "LPIPS": " and ".join(lpips.names) if lpips else "",
             "steps": run.done,
             "best step": run.best_step,
             "command": command,

@@ -45,16 +45,22 @@ class Ema:
 
 
 def fingerprint_of(
-    config: TrainConfig, people: Sequence[Person], begun: Sequence[str], processes: int, pictures_come_from: str
+    config: TrainConfig,
+    people: Sequence[Person],
+    begun: Sequence[str],
+    lpips: Sequence[str],
+    processes: int,
+    pictures_come_from: str,
 ) -> dict[str, str]:
     """What must stay the same for a run to be continued, by the name that a message gives it.
 
-    Its length may change, and what no step depends on: names, licence, lines, threads, logs.
+    Its length may change, and what no step depends on: names, licence, lines, threads, logs, where files lie.
 
     Args:
         config: of the run.
         people: all of them.
         begun: SHA-256 of the weights that it begins from.
+        lpips: SHA-256 of the weights of its perceptual loss.
         processes: that learn together.
         pictures_come_from: how batches are made, which decides the chance in them.
     """
@@ -63,6 +69,7 @@ def fingerprint_of(
     same = replace(
         config,
         model=model,
+        loss=replace(config.loss, lpips_network="anywhere", lpips_heads="anywhere"),
         data=replace(config.data, threads=default.data.threads, on_device=default.data.on_device),
         optimiser=replace(config.optimiser, steps=default.optimiser.steps),
         validation=replace(
@@ -79,6 +86,7 @@ def fingerprint_of(
         "settings": hashlib.sha256(canonical_json(same).encode()).hexdigest(),
         "pictures": pictures.hexdigest(),
         "weights to begin from": " ".join(begun),
+        "weights of LPIPS": " ".join(lpips),
         "number of processes": str(processes),
         "data.on_device": pictures_come_from,
     }
