@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from skimage.data import astronaut
 
 from nuke_reage.core.adjust import PROTECTED, REGIONS
+from nuke_reage.evaluation.sitting import ModelRunner
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.face_mask import face_mask
@@ -21,9 +23,10 @@ from nuke_reage.imaging.regions import region_mattes, region_weights
 from nuke_reage.imaging.relief import Relief
 from nuke_reage.imaging.sampling import warp
 from nuke_reage.imaging.skin import skin_matte
+from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.training.portraits import crop_face
 
-__all__ = ["display_curve_svg", "lines_picture", "main", "mattes_picture"]
+__all__ = ["display_curve_svg", "lines_picture", "main", "mattes_picture", "models_picture"]
 
 Points = npt.NDArray[np.float64]
 
@@ -35,6 +38,8 @@ _STOPS = (-7.0, 12.0)
 _LARGEST = 2.8
 _GREY = 0.18
 _TILE = 400
+_SMALL_TILE, _HALF_FACE = 280, 84.0
+_AGES = (20.0, 35.0, 50.0, 65.0, 80.0)
 _TINTS = np.array(
     [
         (0.95, 0.2, 0.2), (0.2, 0.8, 0.25), (0.1, 0.75, 0.95), (1.0, 0.6, 0.1),
@@ -48,7 +53,7 @@ def main() -> None:
     """Write all figures."""
     IMAGES.mkdir(exist_ok=True)
     (IMAGES / "display_curve.svg").write_text(display_curve_svg(), encoding="utf-8", newline="\n")
-    for name, rgb in (("mattes", mattes_picture()), ("lines", lines_picture())):
+    for name, rgb in (("mattes", mattes_picture()), ("lines", lines_picture()), ("models", models_picture())):
         picture = (rgb[..., ::-1] * 255).round().astype(np.uint8)
         cv2.imwrite(str(IMAGES / f"{name}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
 
@@ -91,6 +96,27 @@ def lines_picture() -> npt.NDArray[np.float32]:
     lined = curve.encode(curve.decode(crop.rgb) * np.exp(lines[..., None] * SHADE_OF_SKIN))
     around = (slice(int(0.45 * _TILE), int(1.65 * _TILE)), slice(int(0.4 * _TILE), int(1.6 * _TILE)))
     return np.hstack([picture[around] for picture in (crop.rgb, np.repeat(height[..., None], 3, 2), lined)])
+
+
+def models_picture() -> npt.NDArray[np.float32]:
+    """The astronaut, 38, by each of the bundled models at five ages, the photograph first; (h, w, 3) in 0..1."""
+    rows = []
+    with TemporaryDirectory() as folder:
+        photo = Path(folder) / "astronaut.png"
+        cv2.imwrite(str(photo), astronaut()[..., ::-1])
+        for model in ("fran-lite", "fran-lite-clean"):
+            sitting = ModelRunner(model, Path(folder), PredictorCache()).sit(photo)
+            tiles = []
+            for name, rgb in zip(
+                (model, *(f"{age:g}" for age in _AGES)), (sitting.source, *sitting.reage(38.0, _AGES)), strict=True
+            ):
+                middle = sitting.landmarks.mean(axis=0)
+                crop = CropFrame(float(middle[0]), float(middle[1]) - 8, _HALF_FACE, 0.0).canvas_from_plate(_SMALL_TILE)
+                tile = np.clip(warp(rgb, Window.of_shape(rgb.shape), crop, (_SMALL_TILE, _SMALL_TILE)), 0, 1)
+                _written(tile, name, 8, 22, (1.0, 1.0, 1.0))
+                tiles.append(tile)
+            rows.append(np.hstack(tiles))
+    return np.vstack(rows)
 
 
 def _tinted(

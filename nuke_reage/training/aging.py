@@ -168,7 +168,7 @@ class Ager:
             lines += self._relief_lines(face, years)
         if self._wrinkles:
             lines += self._new_lines(face, years)
-        change += _tinted(lines)
+        change += _tinted(lines) if gap > 0 else self._cleared(lines, face)
         change = _without_glow(change, face, self._unit, spare_features=gap > 0)
         aged = encoded_colour(np.asarray(face.logs + change))
         aged = recolour(aged, face.hair, face.portrait.age_years, years)
@@ -189,6 +189,14 @@ class Ager:
         # As it was measured it has its own hue; what is more than that is shaded as skin is.
         shaded = local[..., None] + (strength - 1.0) * _tinted(local)
         return np.asarray(kept[..., None] * (shaded + strengths.hue * hue), np.float32)
+
+    def _cleared(self, lines: FloatArray, face: _Face) -> FloatArray:
+        """(S, S, 3) of (S, S): towards youth what gets brighter is a shadow that goes, and its redness with it.
+
+        Shadows of lashes and rims of glasses are not red: near features all channels change alike.
+        """
+        bare = 1.0 - np.minimum(1.0, 3.0 * blur(face.parts.features, 4.0 * self._unit))
+        return np.asarray(lines[..., None] * (1.0 + bare[..., None] * (SHADE_OF_SKIN - 1.0)), np.float32)
 
     def _older_detail(self, face: _Face, years: float) -> FloatArray:
         """The face's own lines, deeper."""

@@ -9,6 +9,8 @@ import numpy as np
 from nuke_reage.faces.networks import PersonNetwork
 from nuke_reage.imaging.anatomy import CHEEKS, FaceParts
 from nuke_reage.imaging.arrays import FloatArray
+from nuke_reage.imaging.face_mask import face_mask
+from nuke_reage.imaging.geometry import Window
 from nuke_reage.imaging.mesh import blur, polygon_mask
 from nuke_reage.training.hair_matte import hair_matte
 from nuke_reage.training.statistics import log_colour, luminance
@@ -20,6 +22,8 @@ _ONSET_YEARS, _SPAN_YEARS = 44.0, 30.0
 # people, `python -m benchmarks shade`.
 _DARK_GREY = np.array([1.13, 0.975, 0.86], np.float32)
 _WHITE_GREY = np.array([1.02, 0.995, 0.97], np.float32)
+# How far within the hairline hair is not believed in, in face sizes.
+_WITHIN, _SOFT = 0.05, 0.08
 _BROWN_TINT = np.array([1.0, 0.80, 0.64], np.float32)
 
 
@@ -62,7 +66,11 @@ class HairFinder:
         cheeks = np.maximum.reduce([polygon_mask(landmarks[list(one)], rgb.shape[0]) for one in CHEEKS])
         darker = float((light * cheeks).sum() / cheeks.sum()) - light
         brows = parts.brows * np.clip((darker - 0.12) / 0.3, 0.0, 1.0)
-        return Hair(head, blur(np.asarray(brows, np.float32), 0.7 * unit), _faded(rgb, unit))
+        brows = blur(np.asarray(brows, np.float32), 0.7 * unit)
+        # A bare forehead shines as pale as white hair, so what hangs into it stays white towards youth.
+        forehead = face_mask(landmarks, Window.of_shape(rgb.shape), expand=-_WITHIN, feather=_SOFT)
+        faded = _faded(rgb, unit) * (1.0 - forehead * (1.0 - np.minimum(1.0, 2.0 * brows)))
+        return Hair(head, brows, np.asarray(faded, np.float32))
 
 
 def recolour(rgb: FloatArray, hair: Hair, from_years: float, to_years: float) -> FloatArray:

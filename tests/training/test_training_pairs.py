@@ -14,6 +14,7 @@ from nuke_reage.core.errors import UsageError
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.faces.canonical import canonical_mesh
 from nuke_reage.imaging.anatomy import face_parts
+from nuke_reage.imaging.lines import SHADE_OF_SKIN
 from nuke_reage.imaging.mesh import FaceMesh, blur, masked_blur
 from nuke_reage.training.aging import Ager, Strengths
 from nuke_reage.training.hair import Hair, HairFinder, recolour
@@ -21,7 +22,7 @@ from nuke_reage.training.layout import list_people
 from nuke_reage.training.pairs import make_pairs
 from nuke_reage.training.pictures import read_picture
 from nuke_reage.training.portraits import Crop, Portrait, calibrated_ages, crop_face, load_portraits, read_ages
-from nuke_reage.training.statistics import detail_bands, log_colour, luminance, measure
+from nuke_reage.training.statistics import detail_bands, encoded_colour, log_colour, luminance, measure
 from nuke_reage.training.wrinkles import WrinkleMaps, load_wrinkles, measure_wrinkles
 
 pytestmark = pytest.mark.xdist_group("training_pairs")
@@ -174,6 +175,29 @@ def test_lines_of_another_face_are_as_red_as_shadows_in_skin_and_end_softly(land
     inner = cv2.erode((parts.face > 0.9).astype(np.uint8), np.ones((9, 9))) > 0
     rim[SIDE // 2 :] = inner[SIDE // 2 :] = False
     assert np.abs(change[rim]).mean() < 0.35 * np.abs(change[inner]).mean()
+
+
+def test_a_shadow_that_goes_with_youth_takes_its_redness_along(landmarks):
+    """Otherwise folds that are filled stay as orange stripes."""
+    statistics = measure(slanting_people(landmarks))
+    statistics = replace(statistics, colour=np.zeros_like(statistics.colour))
+    still = {"furrows": 0.0, "shape": 0.0}
+    smooth = np.broadcast_to(np.float32([0.6, 0.45, 0.38]), (SIDE, SIDE, 3))
+    fold = 0.3 * (np.arange(SIDE) % 8 < 2).astype(np.float32)[:, None, None]
+    me = portrait("me", 70.0, encoded_colour(log_colour(smooth) - fold * SHADE_OF_SKIN), landmarks)
+    young = Ager(statistics, strengths=Strengths(**still)).at_ages(me, (25.0,))[0]
+    parts = face_parts(landmarks, SIDE)
+    cheeks = (parts.skin > 0.95) & (blur(parts.features, 1.0) < 0.01) & (fold[:, :, 0] > 0)
+    assert cheeks.sum() > 40
+
+    def of_the_fold(rgb):
+        """How dark and how red it is, beside smooth skin."""
+        apart = (log_colour(rgb) - log_colour(smooth))[cheeks].mean(axis=0)
+        return -luminance(apart), apart[0] - apart[2]
+
+    (dark, red), (less_dark, less_red) = of_the_fold(me.crop.rgb), of_the_fold(young)
+    assert less_dark < 0.8 * dark and red > 0.15
+    assert less_red / red == pytest.approx(less_dark / dark, abs=0.08)
 
 
 def test_an_exemplar_is_chosen_by_number_or_refused(tmp_path):
