@@ -45,6 +45,8 @@ class ModelConfig:
         canvas_px: side of the canvas that the model asks for.
         max_canvas_px: side of the largest canvas worth using.
         lines: gain on the lines of age that are drawn beside its delta; 0 = none.
+        gain: the written network changes so much more than the one that learnt; what cannot be known of a face is
+            learnt too faintly.  Scores are without it.
         licence: of the weights.
         commercial_use: whether the licence lets results be used commercially.
         training_data: what it learns from, for the card.
@@ -56,6 +58,7 @@ class ModelConfig:
     canvas_px: int = 256
     max_canvas_px: int = 1024
     lines: float = 0.0
+    gain: float = 1.0
     licence: str = "Apache-2.0"
     commercial_use: bool = False
     training_data: str = ""

@@ -19,6 +19,8 @@ from nuke_reage.training.config import ModelConfig, TrainConfig
 
 __all__ = ["describe_model", "write_model"]
 
+# What it gives is the change, so that a gain on its weights is a gain on the change.
+_LAST_LAYER = ("final_conv.weight", "final_conv.bias")
 _FAILINGS = (
     "It learnt on faces that look into the camera; profiles and hidden faces come out weak.",
     "Lines finer than a pixel of the canvas cannot be drawn.",
@@ -82,7 +84,8 @@ def write_model(
     """
     weights_path = path.with_name(described.weights_file)
     header = {"reage": __version__, "name": described.name}
-    save_weights(to_arrays(weights), weights_path, dtype="float16", metadata=header)
+    written = {key: value * config.model.gain if key in _LAST_LAYER else value for key, value in weights.items()}
+    save_weights(to_arrays(written), weights_path, dtype="float16", metadata=header)
     descriptor = replace(described, sha256=sha256_of(weights_path))
     save_descriptor(descriptor, path)
     parameters = sum(value.numel() for key, value in weights.items() if not key.endswith(".filt"))

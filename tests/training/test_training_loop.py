@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from nuke_reage.core.errors import ModelError, UsageError
 from nuke_reage.models.descriptor import load_descriptor
 from nuke_reage.models.fran import FranNet
+from nuke_reage.models.loading import load_network
 from nuke_reage.training.batches import Batch, FileBatches
 from nuke_reage.training.layout import list_people
 from nuke_reage.training.learner import Learner, frozen, learning_rate, losses_of
@@ -112,6 +113,22 @@ def test_tensorboard_shows_each_step_once_and_sheets_also_after_a_crash(people, 
     train([people], run, again, overwrite=True)
     seen.Reload()
     assert [one.step for one in seen.Scalars("train/l1")] == [1]
+
+
+def test_a_gain_may_change_in_a_finished_run_and_is_one_on_what_the_network_changes(people, tmp_path, make_config):
+    config = make_config(optimiser={"steps": 3})
+    given = torch.rand((1, 5, 64, 64), generator=torch.Generator().manual_seed(1))
+    deltas = []
+    for gain in (1.0, 1.5):
+        changed = dataclasses.replace(config, model=dataclasses.replace(config.model, gain=gain))
+        report = train([people], tmp_path / "run", changed)
+        net = load_network(load_descriptor(report.model))
+        with torch.no_grad():
+            deltas.append(net(given))
+    assert deltas[0].abs().mean() > 1e-3
+    assert torch.allclose(deltas[1], 1.5 * deltas[0], atol=2e-3 * float(deltas[0].abs().max()))
+    with pytest.raises(UsageError, match=r"model\.gain must be 0\.1 to 3"):
+        make_config(model={"gain": 0.0})
 
 
 def test_a_longer_run_may_follow_but_not_one_with_other_settings(people, tmp_path, make_config):
