@@ -34,7 +34,7 @@ class Hair:
     Attributes:
         head: hair of the head.
         brows: eyebrows.
-        faded: how little colour the hair has already, 0 = fully coloured or dark, 1 = white.
+        faded: how little colour the hair has already, 0 = fully coloured or dark, 1 = white; 0 on the forehead.
     """
 
     head: FloatArray

@@ -14,6 +14,8 @@ from nuke_reage.core.errors import UsageError
 from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.faces.canonical import canonical_mesh
 from nuke_reage.imaging.anatomy import face_parts
+from nuke_reage.imaging.face_mask import face_mask
+from nuke_reage.imaging.geometry import Window
 from nuke_reage.imaging.lines import SHADE_OF_SKIN
 from nuke_reage.imaging.mesh import FaceMesh, blur, masked_blur
 from nuke_reage.training.aging import Ager, Strengths
@@ -482,3 +484,18 @@ def test_the_hair_of_a_photo_is_found_and_neither_face_nor_backdrop(shared_dir):
         before, after = crop.rgb[hair > 0.9], greyed[hair > 0.9]
         saturation = [(np.ptp(one, axis=1) / one.max(axis=1)).mean() for one in (before, after)]
         assert saturation[1] < 0.7 * saturation[0], saturation
+
+
+@pytest.mark.shared
+def test_a_bald_head_gets_no_hair_on_its_forehead_with_youth(shared_dir):
+    """photo_b: bald and shining, white hair at the sides."""
+    crop = crop_face(read_picture(shared_dir / "plates" / "photo_b.png"), 256, MediapipeBackend())
+    found = HairFinder().find(crop.rgb, crop.landmarks, face_parts(crop.landmarks, 256))
+    darker = luminance(crop.rgb - recolour(crop.rgb, found, 68, 25))
+    brows = int(crop.landmarks[[70, 105, 334, 300], 1].min())
+    inner = face_mask(crop.landmarks, Window.of_shape((256, 256)), expand=-0.12, feather=0.02) == 1
+    bare, white = inner.copy(), (found.head > 0.9) & (luminance(crop.rgb) > 0.7)
+    bare[brows - 6 :] = False
+    assert bare.sum() > 600 and white.sum() > 200
+    assert (darker[bare] > 0.05).mean() < 0.01, "no blotches"
+    assert np.median(darker[white & ~inner]) > 0.3, "the hair that there is gets its colour back"
