@@ -22,6 +22,7 @@ __all__ = ["main"]
 
 _SIDE_PX = 256
 _STRENGTHS = (0.4, 0.6, 0.8, 1.0)
+_AROUND_OWN_COLOUR = 0.7
 _BLURS = (0.006, 0.012, 0.025, 0.05, 0.1)
 
 Change = Callable[[str, int, int], Any]
@@ -98,7 +99,7 @@ class _People:
         return np.broadcast_to(_mean(self._change(name, a, b), self._at[name, a].mask), (_SIDE_PX, _SIDE_PX, 3))
 
     def _own_colour_and_others(self, name: str, a: int, b: int) -> Any:
-        others = 0.7 * self._of_others(name, a, b)
+        others = _AROUND_OWN_COLOUR * self._of_others(name, a, b)
         return others - _mean(others, self._at[name, a].mask) + self._own_colour(name, a, b)
 
 
@@ -109,7 +110,10 @@ def _look(path: Path, backend: Any) -> _Picture:
 
     large = read_picture(path)
     rgb = cv2.resize(large, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
-    landmarks = np.asarray(backend.detect(large)[0].landmarks[:, :2] * (_SIDE_PX / large.shape[0]), np.float32)
+    found = backend.detect(large)
+    if not found:
+        raise SystemExit(f"{path} shows no face.")
+    landmarks = np.asarray(found[0].landmarks[:, :2] * (_SIDE_PX / large.shape[0]), np.float32)
     return _Picture(rgb, landmarks, face_mask(landmarks, Window.of_shape(rgb.shape)))
 
 

@@ -94,6 +94,7 @@ class _Face:
     from_mean: MeshMap
     relief: ReliefOnFace
     calm_rim: FloatArray
+    near_features: FloatArray
 
 
 class Ager:
@@ -151,9 +152,11 @@ class Ager:
         relief = self._relief.on_face(crop.landmarks, self._statistics.canvas_px, lit)
         exemplars = tuple((self._exemplars or {}).get(portrait.sex) or self.resembling(portrait))
         calm_rim = faded_to_rim((parts.face > 0.5).astype(np.uint8), _RIM_PX * self._unit)
+        near_features = np.minimum(1.0, 3.0 * blur(parts.features, 4.0 * self._unit))
         hair = self._hair.find(crop.rgb, crop.landmarks, parts)
+        bands = detail_bands(light)
         return _Face(
-            portrait, parts, hair, logs, light, detail_bands(light), exemplars, relief.to_face, relief, calm_rim
+            portrait, parts, hair, logs, light, bands, exemplars, relief.to_face, relief, calm_rim, near_features
         )
 
     def _at(self, face: _Face, years: float) -> FloatArray:
@@ -168,8 +171,8 @@ class Ager:
             lines += self._relief_lines(face, years)
         if self._wrinkles:
             lines += self._new_lines(face, years)
-        change += _tinted(lines) if gap > 0 else self._cleared(lines, face)
-        change = _without_glow(change, face, self._unit, spare_features=gap > 0)
+        change += _tinted(lines) if gap > 0 else _cleared(lines, face)
+        change = _without_glow(change, face, spare_features=gap > 0)
         aged = encoded_colour(np.asarray(face.logs + change))
         aged = recolour(aged, face.hair, face.portrait.age_years, years)
         return np.clip(self._reshape(aged, face, years), 0.0, 1.0)
@@ -189,14 +192,6 @@ class Ager:
         # As it was measured it has its own hue; what is more than that is shaded as skin is.
         shaded = local[..., None] + (strength - 1.0) * _tinted(local)
         return np.asarray(kept[..., None] * (shaded + strengths.hue * hue), np.float32)
-
-    def _cleared(self, lines: FloatArray, face: _Face) -> FloatArray:
-        """(S, S, 3) of (S, S): towards youth what gets brighter is a shadow that goes, and its redness with it.
-
-        Shadows of lashes and rims of glasses are not red: near features all channels change alike.
-        """
-        bare = 1.0 - np.minimum(1.0, 3.0 * blur(face.parts.features, 4.0 * self._unit))
-        return np.asarray(lines[..., None] * (1.0 + bare[..., None] * (SHADE_OF_SKIN - 1.0)), np.float32)
 
     def _older_detail(self, face: _Face, years: float) -> FloatArray:
         """The face's own lines, deeper."""
@@ -274,9 +269,18 @@ def _tinted(change: FloatArray) -> FloatArray:
     return np.maximum(change, 0.0)[..., None] + np.minimum(change, 0.0)[..., None] * SHADE_OF_SKIN
 
 
-def _without_glow(change: FloatArray, face: _Face, unit: float, *, spare_features: bool) -> FloatArray:
+def _cleared(lines: FloatArray, face: _Face) -> FloatArray:
+    """(S, S, 3) of (S, S): towards youth what gets brighter is a shadow that goes, and its redness with it.
+
+    Shadows of lashes and rims of glasses are not red: near features all channels change alike.
+    """
+    bare = 1.0 - face.near_features[..., None]
+    return np.asarray(lines[..., None] * (1.0 + bare * (SHADE_OF_SKIN - 1.0)), np.float32)
+
+
+def _without_glow(change: FloatArray, face: _Face, *, spare_features: bool) -> FloatArray:
     """A change of log colour, (S, S, 3), whose brighter parts do not clip, nor turn lashes and lips orange."""
     room = np.clip((_WHITE - face.portrait.crop.rgb.max(axis=2)) / _HEADROOM, 0.0, 1.0)
     if spare_features:
-        room *= 1.0 - _FEATURES_HELD * np.minimum(1.0, 3.0 * blur(face.parts.features, 4.0 * unit))
+        room *= 1.0 - _FEATURES_HELD * face.near_features
     return np.asarray(np.where(change > 0.0, change * room[..., None], change), np.float32)

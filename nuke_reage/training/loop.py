@@ -129,7 +129,7 @@ def train(
     people = list_people(folders)
     training_people, kept = split_people(people, config.data)
     begun = None if start is None else read_start(start, config, start_discriminator)
-    lpips = read_lpips(Path(config.loss.lpips_network), Path(config.loss.lpips_heads)) if config.loss.lpips else None
+    lpips = read_lpips(config.loss.lpips_network, config.loss.lpips_heads) if config.loss.lpips else None
     require_sound(check_people(people, folders))
     data_names = ", ".join(one.name for one in folders)
     ages = [age for person in training_people for age in person.ages]
@@ -157,6 +157,7 @@ def train(
             "people kept for validation": ", ".join(one.identity for one in kept),
             "data": data_names,
             "started from": began,
+            "gain": "" if config.model.gain == 1 else f"{config.model.gain:g}; the scores below are without it",
             "LPIPS": " and ".join(lpips.names) if lpips else "",
             "steps": run.done,
             "best step": run.best_step,

@@ -7,6 +7,7 @@ Source:
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -68,7 +69,7 @@ class Lpips(nn.Module):
         return (rgb * 2.0 - 1.0 - cast(Tensor, self.shift)) / cast(Tensor, self.scale)
 
 
-def read_lpips(network: Path, heads: Path) -> Lpips:
+def read_lpips(network: str | os.PathLike[str], heads: str | os.PathLike[str]) -> Lpips:
     """Read the two files that LPIPS is made of; nothing in them is executed.
 
     Args:
@@ -80,6 +81,7 @@ def read_lpips(network: Path, heads: Path) -> Lpips:
         ModelError: ``wrong-lpips``, a file holds something else or the two do not belong together; or as
             :func:`nuke_reage.models.weights.read_checkpoint`.
     """
+    network, heads = Path(network).expanduser(), Path(heads).expanduser()
     features = to_tensors(read_checkpoint(network))
     first = features.get("features.0.weight", torch.empty(0))
     kind = {torch.Size((64, 3, 11, 11)): "alex", torch.Size((64, 3, 3, 3)): "vgg"}.get(first.shape)

@@ -125,6 +125,7 @@ def test_a_gain_may_change_in_a_finished_run_and_is_one_on_what_the_network_chan
         net = load_network(load_descriptor(report.model))
         with torch.no_grad():
             deltas.append(net(given))
+    assert "gain: 1.5; the scores below are without it" in report.model.with_suffix(".md").read_text(encoding="utf-8")
     assert deltas[0].abs().mean() > 1e-3
     assert torch.allclose(deltas[1], 1.5 * deltas[0], atol=2e-3 * float(deltas[0].abs().max()))
     with pytest.raises(UsageError, match=r"model\.gain must be 0\.1 to 3"):
