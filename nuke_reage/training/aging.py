@@ -16,9 +16,9 @@ import numpy as np
 from nuke_reage.core.errors import UsageError
 from nuke_reage.imaging.anatomy import FaceParts, face_parts
 from nuke_reage.imaging.arrays import FloatArray
-from nuke_reage.imaging.lines import SHADE_OF_SKIN
 from nuke_reage.imaging.mesh import FaceMesh, MeshMap, blur, faded_to_rim
 from nuke_reage.imaging.relief import DISPLAY_GAMMA, Relief, ReliefOnFace, fit_light
+from nuke_reage.training.complexion import Complexion, tinted
 from nuke_reage.training.hair import Hair, HairFinder, recolour
 from nuke_reage.training.portraits import Portrait
 from nuke_reage.training.statistics import (
@@ -38,8 +38,6 @@ _DEAD_YEARS = 2.0
 _MAX_STRENGTH = 3.0
 # In pixels of a 256 canvas.
 _RIM_PX, _BROAD_PX = 14.0, 5.0
-_WHITE, _HEADROOM = 0.97, 0.35
-_FEATURES_HELD = 0.85
 _SHINE_SHARE = 0.35
 
 
@@ -94,7 +92,7 @@ class _Face:
     from_mean: MeshMap
     relief: ReliefOnFace
     calm_rim: FloatArray
-    near_features: FloatArray
+    complexion: Complexion
 
 
 class Ager:
@@ -152,12 +150,11 @@ class Ager:
         relief = self._relief.on_face(crop.landmarks, self._statistics.canvas_px, lit)
         exemplars = tuple((self._exemplars or {}).get(portrait.sex) or self.resembling(portrait))
         calm_rim = faded_to_rim((parts.face > 0.5).astype(np.uint8), _RIM_PX * self._unit)
-        near_features = np.minimum(1.0, 3.0 * blur(parts.features, 4.0 * self._unit))
         hair = self._hair.find(crop.rgb, crop.landmarks, parts)
+        bare = np.asarray(parts.skin * calm_rim * (1.0 - np.clip(hair.head, 0.0, 1.0)), np.float32)
+        complexion = Complexion.of(crop.rgb, parts, bare)
         bands = detail_bands(light)
-        return _Face(
-            portrait, parts, hair, logs, light, bands, exemplars, relief.to_face, relief, calm_rim, near_features
-        )
+        return _Face(portrait, parts, hair, logs, light, bands, exemplars, relief.to_face, relief, calm_rim, complexion)
 
     def _at(self, face: _Face, years: float) -> FloatArray:
         gap = years - face.portrait.age_years
@@ -171,8 +168,8 @@ class Ager:
             lines += self._relief_lines(face, years)
         if self._wrinkles:
             lines += self._new_lines(face, years)
-        change += _tinted(lines) if gap > 0 else _cleared(lines, face)
-        change = _without_glow(change, face, spare_features=gap > 0)
+        change = face.complexion.settled(change + tinted(lines)) if gap > 0 else change + face.complexion.cleared(lines)
+        change = face.complexion.without_glow(change, spare_features=gap > 0)
         aged = encoded_colour(np.asarray(face.logs + change))
         aged = recolour(aged, face.hair, face.portrait.age_years, years)
         return np.clip(self._reshape(aged, face, years), 0.0, 1.0)
@@ -190,7 +187,7 @@ class Ager:
         kept = face.parts.face * face.calm_rim * (1.0 - 0.6 * face.parts.features)
         strength = strengths.tone if older else strengths.youth_tone
         # As it was measured it has its own hue; what is more than that is shaded as skin is.
-        shaded = local[..., None] + (strength - 1.0) * _tinted(local)
+        shaded = local[..., None] + (strength - 1.0) * tinted(local)
         return np.asarray(kept[..., None] * (shaded + strengths.hue * hue), np.float32)
 
     def _older_detail(self, face: _Face, years: float) -> FloatArray:
@@ -262,25 +259,3 @@ class Ager:
             cv2.remap(rgb, x - field[..., 0], y - field[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101),
             np.float32,
         )
-
-
-def _tinted(change: FloatArray) -> FloatArray:
-    """(H, W, 3) of (H, W): what gets darker gets redder, at about the same luminance."""
-    return np.maximum(change, 0.0)[..., None] + np.minimum(change, 0.0)[..., None] * SHADE_OF_SKIN
-
-
-def _cleared(lines: FloatArray, face: _Face) -> FloatArray:
-    """(S, S, 3) of (S, S): towards youth what gets brighter is a shadow that goes, and its redness with it.
-
-    Shadows of lashes and rims of glasses are not red: near features all channels change alike.
-    """
-    bare = 1.0 - face.near_features[..., None]
-    return np.asarray(lines[..., None] * (1.0 + bare * (SHADE_OF_SKIN - 1.0)), np.float32)
-
-
-def _without_glow(change: FloatArray, face: _Face, *, spare_features: bool) -> FloatArray:
-    """A change of log colour, (S, S, 3), whose brighter parts do not clip, nor turn lashes and lips orange."""
-    room = np.clip((_WHITE - face.portrait.crop.rgb.max(axis=2)) / _HEADROOM, 0.0, 1.0)
-    if spare_features:
-        room *= 1.0 - _FEATURES_HELD * face.near_features
-    return np.asarray(np.where(change > 0.0, change * room[..., None], change), np.float32)

@@ -179,6 +179,28 @@ def test_lines_of_another_face_are_as_red_as_shadows_in_skin_and_end_softly(land
     assert np.abs(change[rim]).mean() < 0.35 * np.abs(change[inner]).mean()
 
 
+def test_deeper_folds_leave_the_skin_its_colour_and_most_of_its_light(landmarks):
+    """Half of a shaded brown face gets far darker than any skin of it is."""
+    statistics = measure(slanting_people(landmarks))
+    statistics = replace(statistics, colour=np.zeros_like(statistics.colour))
+    ratio = np.zeros((1, 2, SIDE, SIDE, 3), np.float32)
+    ratio[:, 1, :, : SIDE // 2] = -0.6
+    still = {"own_detail": 0.0, "relief": 0.0, "shape": 0.0}
+    shade = 0.25 * (0.5 + 0.5 * ACROSS[..., None]) * SHADE_OF_SKIN
+    skin = np.broadcast_to(np.float32([0.5, 0.33, 0.28]), (SIDE, SIDE, 3))
+    me = portrait("me", 40.0, encoded_colour(log_colour(skin) - shade), landmarks)
+    old = Ager(statistics, [WrinkleMaps((20.0, 80.0), ratio, None)], Strengths(**still)).at_ages(me, (80.0,))[0]
+    bare = face_parts(landmarks, SIDE).skin > 0.95
+    change = (log_colour(old) - log_colour(me.crop.rgb))[bare]
+    darker = luminance(change)
+    assert darker.min() < -0.3 and darker.max() < 0.15
+    assert -0.16 < darker.mean() < -0.1, "0.2 if nothing were given back"
+    before, after = ((one[..., 0] - one[..., 1])[bare] for one in map(log_colour, (me.crop.rgb, old)))
+    assert abs((after - before).mean()) < 0.015, "0.08 if all of it were red as shadows are"
+    assert after.max() < before.max() + 0.01
+    assert (after - before)[darker < -0.3].mean() > 0.02, "shadows are red all the same"
+
+
 def test_a_shadow_that_goes_with_youth_takes_its_redness_along(landmarks):
     """Otherwise folds that are filled stay as orange stripes."""
     statistics = measure(slanting_people(landmarks))
