@@ -118,11 +118,25 @@ class ExrSink:
         return None
 
 
+class _LostAlpha:
+    """Says once that a picture leaves out an alpha that says anything."""
+
+    def __init__(self) -> None:
+        self._has_told = False
+
+    def told(self, plate: Plate, target: Path) -> list[str]:
+        alpha = plate.channels.get("A")
+        if self._has_told or alpha is None or bool((alpha == 1).all()):
+            return []
+        self._has_told = True
+        return [f"the plate's alpha is not in {target.name}; layers of an EXR have it in their comp"]
+
+
 class StillSink:
     """The finished picture as PNG, TIFF or JPEG: 8 bit where the plate has 8, else 16 where the format has them.
 
     The alpha of a plate that is a still itself is kept where the format has one.  That of an EXR belongs to light, not
-    to codes.  Where an alpha is lost that says anything, the first frame says so.
+    to codes.
     """
 
     resumable = False
@@ -132,7 +146,7 @@ class StillSink:
         self._output = output
         self._adjust = adjust
         self._space = space
-        self._has_told = False
+        self._lost_alpha = _LostAlpha()
 
     def path(self, frame: int) -> Path:
         return output_path(self._output.path, frame)
@@ -147,11 +161,7 @@ class StillSink:
         fits = not plate.is_floating_point and plate.data_window == plate.display_window
         kept = alpha if fits and holds_alpha(target) else None
         write_still(target, picture, alpha=kept, bits=8 if plate.sample_type == "uint8" else 16)
-        lost = alpha is not None and kept is None and bool((alpha != 1).any())
-        if not lost or self._has_told:
-            return []
-        self._has_told = True
-        return [f"the plate's alpha is not in {target.name}; layers of an EXR have it in their comp"]
+        return [] if kept is not None else self._lost_alpha.told(plate, target)
 
     def close(self, *, complete: bool) -> None:
         return None
@@ -173,6 +183,7 @@ class MovieSink:
         self._stack = ExitStack()
         self._writer: MovieWriter | None = None
         self._format: PictureFormat | None = None
+        self._lost_alpha = _LostAlpha()
 
     def path(self, frame: int) -> Path:
         return self._path
@@ -187,7 +198,7 @@ class MovieSink:
         self._format.require_same(PictureFormat.of(made.frame, made.plate))
         picture = on_screen(finished_picture(made.plate, made.layers, self._adjust, self._space), self._space)
         self._writer.write(picture)
-        return []
+        return self._lost_alpha.told(made.plate, self._path)
 
     def close(self, *, complete: bool) -> None:
         if complete:

@@ -225,6 +225,22 @@ def test_the_alpha_of_a_still_is_kept_or_its_loss_is_told(shots, tmp_path, suffi
     assert np.array_equal(found[..., :3][mask == 0], codes[mask == 0]), "not multiplied in"
 
 
+def test_alpha_that_a_movie_leaves_out_is_told_once_and_an_opaque_one_never(shots, tmp_path):
+    codes = np.round(screen(shots.film()) * 255).astype(np.uint8)
+    for name, least in (("open", 0), ("opaque", 255)):
+        alpha = np.linspace(least, 255, codes[..., 0].size).astype(np.uint8).reshape(codes.shape[:2])
+        for frame in (1, 2):
+            Image.fromarray(np.dstack([codes, alpha])).save(tmp_path / f"{name}.{frame:04d}.png")
+    warnings = {
+        name: [one.warnings for one in shots.bake(shots.job(tmp_path / f"{name}.####.png", tmp_path / f"{name}.mov"))]
+        for name in ("open", "opaque")
+    }
+    assert warnings == {
+        "open": [("the plate's alpha is not in open.mov; layers of an EXR have it in their comp",), ()],
+        "opaque": [(), ()],
+    }
+
+
 def test_a_scene_linear_plate_becomes_a_still_for_the_screen(shots, tmp_path):
     """Overscan is cut off, what the plate does not hold is black, light is coded as sRGB."""
     window, display = Window(-40, -20, 600, 340), Window(0, 0, 620, 320)
