@@ -17,8 +17,10 @@ __all__ = ["Complexion", "tinted"]
 _WHITE, _HEADROOM = 0.97, 0.35
 _FEATURES_HELD = 0.85
 _REDDEST_PERCENTILE = 95.0
+# Log of luminance that no fold gets darker by, approached softly: beyond it one sees dirt.
+_DARKEST_FOLD = 0.5
 # How much of what happens to the skin on the whole is taken back: folds deepen a face, they do not change its light.
-_LIGHT_BACK, _HUE_BACK = 0.3, 0.6
+_LIGHT_BACK, _HUE_BACK = 0.2, 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,10 @@ class Complexion:
         return np.asarray(lines[..., None] * (1.0 + away * (SHADE_OF_SKIN - 1.0)), np.float32)
 
     def settled(self, change: FloatArray) -> FloatArray:
-        """A change towards age that makes no skin redder than the reddest that was, and the whole hardly darker."""
+        """A change towards age with soft ends: no fold black, no skin redder than the reddest that was, no cast."""
+        darkening = np.maximum(-luminance(change), 1e-4)
+        softer = _DARKEST_FOLD * np.tanh(darkening / _DARKEST_FOLD) / darkening
+        change = change * (1.0 - self.face * (1.0 - softer))[..., None]
         light = luminance(change)
         hue = change - light[..., None]
         redder = np.maximum(hue[..., 0] - hue[..., 1], 0.0)
