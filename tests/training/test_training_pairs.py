@@ -189,7 +189,10 @@ def test_deeper_folds_leave_the_skin_its_colour_and_most_of_its_light(landmarks)
     shade = 0.25 * (0.5 + 0.5 * ACROSS[..., None]) * SHADE_OF_SKIN
     skin = np.broadcast_to(np.float32([0.5, 0.33, 0.28]), (SIDE, SIDE, 3))
     me = portrait("me", 40.0, encoded_colour(log_colour(skin) - shade), landmarks)
-    old = Ager(statistics, [WrinkleMaps((20.0, 80.0), ratio, None)], Strengths(**still)).at_ages(me, (80.0,))[0]
+    maps = [WrinkleMaps((20.0, 80.0), ratio, None)]
+    old, far_older = (
+        Ager(statistics, maps, Strengths(**still, wrinkles=strength)).at_ages(me, (80.0,))[0] for strength in (1.0, 3.0)
+    )
     bare = face_parts(landmarks, SIDE).skin > 0.95
     change = (log_colour(old) - log_colour(me.crop.rgb))[bare]
     darker = luminance(change)
@@ -199,6 +202,8 @@ def test_deeper_folds_leave_the_skin_its_colour_and_most_of_its_light(landmarks)
     assert abs((after - before).mean()) < 0.015, "0.08 if all of it were red as shadows are"
     assert after.max() < before.max() + 0.01
     assert (after - before)[darker < -0.3].mean() > 0.02, "shadows are red all the same"
+    darkest = luminance(log_colour(far_older) - log_colour(me.crop.rgb))[bare].min()
+    assert -0.51 < darkest < -0.4, "three times as strong, and not black"
 
 
 def test_a_shadow_that_goes_with_youth_takes_its_redness_along(landmarks):
