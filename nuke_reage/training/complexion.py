@@ -70,9 +70,9 @@ class Complexion:
         """A change towards age with soft ends: no fold black, no skin redder than the reddest that was, no cast."""
         darkening = np.maximum(-luminance(change), 1e-4)
         softer = _DARKEST_FOLD * np.tanh(darkening / _DARKEST_FOLD) / darkening
-        change = change * (1.0 - self.face * (1.0 - softer))[..., None]
-        light = luminance(change)
-        hue = change - light[..., None]
+        soft = np.asarray(change * (1.0 - self.face * (1.0 - softer))[..., None], np.float32)
+        light = luminance(soft)
+        hue = soft - light[..., None]
         redder = np.maximum(hue[..., 0] - hue[..., 1], 0.0)
         kept = np.minimum(1.0, (self.more_red + 5e-3) / (redder + 1e-4))
         hue *= (1.0 - self.face * (1.0 - kept))[..., None]
