@@ -1,4 +1,4 @@
-"""The colour of a face while its shading changes: redder in shadow, yet no redder than the person's own skin."""
+"""The colour of a face while its shading changes: redder in shadow, yet hardly redder than the person's own skin."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ __all__ = ["Complexion", "tinted"]
 _WHITE, _HEADROOM = 0.97, 0.35
 _FEATURES_HELD = 0.85
 _REDDEST_PERCENTILE = 95.0
+# Log of red over green that any shadow may add: without it folds of pale, even skin are grey.
+_LEAST_RED = 0.06
 # Log of luminance that no fold gets darker by, approached softly: beyond it one sees dirt.
 _DARKEST_FOLD = 0.5
 # How much of what happens to the skin on the whole is taken back: folds deepen a face, they do not change its light.
-_LIGHT_BACK, _HUE_BACK = 0.2, 0.6
+_LIGHT_BACK, _HUE_BACK = 0.2, 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Complexion:
         face: the face, (S, S) in 0..1.
         near_features: eyes, brows, lips and nostrils with what is around them, (S, S) in 0..1.
         brightest: largest of the three encoded channels, (S, S).
-        more_red: log of red over green that is left to the reddest of the bare skin, (S, S), not negative.
+        more_red: log of red over green that is left to the reddest of the bare skin, and always a little, (S, S).
     """
 
     bare: FloatArray
@@ -54,7 +56,7 @@ class Complexion:
         logs = log_colour(rgb)
         redness = blur(np.asarray(logs[..., 0] - logs[..., 1], np.float32), 3.0 * unit)
         skin = bare >= 0.5 * bare.max()
-        more_red = np.maximum(0.0, np.percentile(redness[skin], _REDDEST_PERCENTILE) - redness)
+        more_red = np.maximum(_LEAST_RED, np.percentile(redness[skin], _REDDEST_PERCENTILE) - redness)
         near_features = np.minimum(1.0, 3.0 * blur(parts.features, 4.0 * unit))
         return cls(bare, parts.face, near_features, rgb.max(axis=2), np.asarray(more_red, np.float32))
 
@@ -67,14 +69,14 @@ class Complexion:
         return np.asarray(lines[..., None] * (1.0 + away * (SHADE_OF_SKIN - 1.0)), np.float32)
 
     def settled(self, change: FloatArray) -> FloatArray:
-        """A change towards age with soft ends: no fold black, no skin redder than the reddest that was, no cast."""
+        """A change towards age with soft ends: no fold black, hardly any skin redder than what was, no cast."""
         darkening = np.maximum(-luminance(change), 1e-4)
         softer = _DARKEST_FOLD * np.tanh(darkening / _DARKEST_FOLD) / darkening
         soft = np.asarray(change * (1.0 - self.face * (1.0 - softer))[..., None], np.float32)
         light = luminance(soft)
         hue = soft - light[..., None]
         redder = np.maximum(hue[..., 0] - hue[..., 1], 0.0)
-        kept = np.minimum(1.0, (self.more_red + 5e-3) / (redder + 1e-4))
+        kept = np.minimum(1.0, self.more_red / np.maximum(redder, 1e-4))
         hue *= (1.0 - self.face * (1.0 - kept))[..., None]
         settled = light[..., None] + hue
         back = _LIGHT_BACK * self._mean(light[..., None]) + _HUE_BACK * self._mean(hue)

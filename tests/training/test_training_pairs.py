@@ -199,8 +199,8 @@ def test_deeper_folds_leave_the_skin_its_colour_and_most_of_its_light(landmarks)
     assert darker.min() < -0.3 and darker.max() < 0.15
     assert -0.16 < darker.mean() < -0.1, "0.2 if nothing were given back"
     before, after = ((one[..., 0] - one[..., 1])[bare] for one in map(log_colour, (me.crop.rgb, old)))
-    assert abs((after - before).mean()) < 0.015, "0.08 if all of it were red as shadows are"
-    assert after.max() < before.max() + 0.01
+    assert 0.0 < (after - before).mean() < 0.022, "0.08 if all of it were red as shadows are"
+    assert after.max() < before.max() + 0.05, "0.14 if all of it were"
     assert (after - before)[darker < -0.3].mean() > 0.02, "shadows are red all the same"
     darkest = luminance(log_colour(far_older) - log_colour(me.crop.rgb))[bare].min()
     assert -0.51 < darkest < -0.4, "three times as strong, and not black"
