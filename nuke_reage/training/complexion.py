@@ -69,7 +69,7 @@ class Complexion:
         return np.asarray(lines[..., None] * (1.0 + away * (SHADE_OF_SKIN - 1.0)), np.float32)
 
     def settled(self, change: FloatArray) -> FloatArray:
-        """A change towards age with soft ends: no fold black, hardly any skin redder than what was, no cast."""
+        """A change towards age with soft ends: no fold black, hardly any skin redder than it was, less of a cast."""
         darkening = np.maximum(-luminance(change), 1e-4)
         softer = _DARKEST_FOLD * np.tanh(darkening / _DARKEST_FOLD) / darkening
         soft = np.asarray(change * (1.0 - self.face * (1.0 - softer))[..., None], np.float32)
