@@ -152,7 +152,7 @@ class Ager:
         calm_rim = faded_to_rim((parts.face > 0.5).astype(np.uint8), _RIM_PX * self._unit)
         hair = self._hair.find(crop.rgb, crop.landmarks, parts)
         bare = np.asarray(parts.skin * calm_rim * (1.0 - np.clip(hair.head, 0.0, 1.0)), np.float32)
-        complexion = Complexion.of(crop.rgb, parts, bare)
+        complexion = Complexion.of(crop.rgb, logs, parts, bare)
         bands = detail_bands(light)
         return _Face(portrait, parts, hair, logs, light, bands, exemplars, relief.to_face, relief, calm_rim, complexion)
 

@@ -10,7 +10,7 @@ from nuke_reage.imaging.anatomy import FaceParts
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.imaging.lines import SHADE_OF_SKIN
 from nuke_reage.imaging.mesh import blur
-from nuke_reage.training.statistics import log_colour, luminance
+from nuke_reage.training.statistics import luminance
 
 __all__ = ["Complexion", "tinted"]
 
@@ -44,16 +44,16 @@ class Complexion:
     more_red: FloatArray
 
     @classmethod
-    def of(cls, rgb: FloatArray, parts: FaceParts, bare: FloatArray) -> Complexion:
+    def of(cls, rgb: FloatArray, logs: FloatArray, parts: FaceParts, bare: FloatArray) -> Complexion:
         """The complexion of a face.
 
         Args:
             rgb: (S, S, 3) encoded, 0..1.
+            logs: its log colour.
             parts: of the same face.
             bare: skin without hair and rim, (S, S) in 0..1.
         """
         unit = rgb.shape[0] / 256.0
-        logs = log_colour(rgb)
         redness = blur(np.asarray(logs[..., 0] - logs[..., 1], np.float32), 3.0 * unit)
         skin = bare >= 0.5 * bare.max()
         more_red = np.maximum(_LEAST_RED, np.percentile(redness[skin], _REDDEST_PERCENTILE) - redness)
@@ -70,11 +70,11 @@ class Complexion:
 
     def settled(self, change: FloatArray) -> FloatArray:
         """A change towards age with soft ends: no fold black, hardly any skin redder than it was, less of a cast."""
-        darkening = np.maximum(-luminance(change), 1e-4)
-        softer = _DARKEST_FOLD * np.tanh(darkening / _DARKEST_FOLD) / darkening
-        soft = np.asarray(change * (1.0 - self.face * (1.0 - softer))[..., None], np.float32)
-        light = luminance(soft)
-        hue = soft - light[..., None]
+        light = luminance(change)
+        hue = change - light[..., None]
+        darkening = np.maximum(-light, 1e-4)
+        softer = 1.0 - self.face * (1.0 - _DARKEST_FOLD * np.tanh(darkening / _DARKEST_FOLD) / darkening)
+        light, hue = np.asarray(light * softer, np.float32), np.asarray(hue * softer[..., None], np.float32)
         redder = np.maximum(hue[..., 0] - hue[..., 1], 0.0)
         kept = np.minimum(1.0, self.more_red / np.maximum(redder, 1e-4))
         hue *= (1.0 - self.face * (1.0 - kept))[..., None]

@@ -202,6 +202,10 @@ def test_deeper_folds_leave_the_skin_its_colour_and_most_of_its_light(landmarks)
     assert 0.0 < (after - before).mean() < 0.022, "0.08 if all of it were red as shadows are"
     assert after.max() < before.max() + 0.05, "0.14 if all of it were"
     assert (after - before)[darker < -0.3].mean() > 0.02, "shadows are red all the same"
+    even = portrait("even", 40.0, skin, landmarks)
+    old_even = Ager(statistics, maps, Strengths(**still)).at_ages(even, (80.0,))[0]
+    redder = np.diff((log_colour(skin) - log_colour(old_even))[..., :2])[..., 0]
+    assert redder[bare][darker < -0.3].mean() > 0.02, "nor are folds of even skin grey"
     darkest = luminance(log_colour(far_older) - log_colour(me.crop.rgb))[bare].min()
     assert -0.51 < darkest < -0.4, "three times as strong, and not black"
 
