@@ -141,6 +141,7 @@ class LossConfig:
         lpips_heads: file of LPIPS's own weights for that network; likewise.
         gradient: absolute difference of gradients at three scales.
         lines: squared difference of Laplacian pyramids; without it, lines whose place is uncertain are left out.
+        hue: difference of red and blue against green, as shares of the light; for casts, dark skin's too.
         adversarial: of the discriminator on the target age; 0 = no discriminator.
         adversarial_from_step: when it joins.
         discriminator_width: channels of its first layer, where none is given with the model to begin from.
@@ -156,6 +157,7 @@ class LossConfig:
     lpips_heads: str = ""
     gradient: float = 0.5
     lines: float = 0.0
+    hue: float = 0.0
     adversarial: float = 0.05
     adversarial_from_step: int = 0
     discriminator_width: int = 32

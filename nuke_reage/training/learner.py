@@ -20,6 +20,7 @@ from nuke_reage.training.losses import (
     discriminator_loss,
     generator_gan_loss,
     gradient_l1,
+    hue_l1,
     pyramid_losses,
     weighted_l1,
 )
@@ -78,6 +79,7 @@ def losses_of(output: Tensor, batch: Batch, change_weight: float = 0.0) -> dict[
         "pyramid": pyramid,
         "gradient": gradient_l1(output, batch.target, weight),
         "lines": lines,
+        "hue": hue_l1(output, batch.target, weight),
     }
 
 

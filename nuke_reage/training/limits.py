@@ -24,7 +24,7 @@ _RANGES = (
     (1, _INFINITE, "validation.checkpoint_every_steps"),
     (0, _INFINITE, "augment.rotation_degrees augment.scale augment.shift augment.exposure_stops augment.white_balance"),
     (0, _INFINITE, "augment.gamma augment.saturation augment.grain augment.blur_px augment.crop_spread"),
-    (0, _INFINITE, "loss.l1 loss.pyramid loss.lpips loss.gradient loss.lines loss.adversarial"),
+    (0, _INFINITE, "loss.l1 loss.pyramid loss.lpips loss.gradient loss.lines loss.hue loss.adversarial"),
     (0, _INFINITE, "loss.adversarial_from_step loss.face_weight loss.change_weight"),
     (0, _INFINITE, "optimiser.learning_rate optimiser.discriminator_learning_rate optimiser.warmup_steps"),
     (0, _INFINITE, "optimiser.weight_decay optimiser.seed"),

@@ -38,13 +38,14 @@ _TRAIN_COLUMNS = (
     "lpips",
     "gradient",
     "lines",
+    "hue",
     "adversarial",
     "discriminator",
     "gradient_norm",
     "learning_rate",
     "seconds",
 )
-_SCORE_COLUMNS = ("step", "ratio", "detail_ratio", "ratio_older", "ratio_younger", "null_l1")
+_SCORE_COLUMNS = ("step", "ratio", "detail_ratio", "hue_ratio", "ratio_older", "ratio_younger", "null_l1")
 _CHECKPOINT, _BEST = "last.ckpt", "best.ckpt"
 
 

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from nuke_reage.imaging.arrays import FloatArray
 from nuke_reage.training.augment import face_weight, to_canvas
-from nuke_reage.training.losses import pyramid_l1
+from nuke_reage.training.losses import hue_l1, pyramid_l1, weighted_l1
 from nuke_reage.training.pictures import read_picture, write_picture
 from nuke_reage.training.sampling import Pair
 
 __all__ = ["Score", "network_input", "score", "validate", "write_sheet"]
 
 _SHEET_ROWS = 8
+_MEASURES = (weighted_l1, pyramid_l1, hue_l1)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Score:
     Attributes:
         ratio: L1 in the face, over that of doing nothing, mean of the data sets.
         detail_ratio: the same of Laplacian pyramids.
+        hue_ratio: the same of red and blue against green, as shares of the light.
         ratio_by_folder: of each data set.
         ratio_older: of the pairs that go from young to old.
         ratio_younger: of those that go the other way.
@@ -36,6 +38,7 @@ class Score:
 
     ratio: float
     detail_ratio: float
+    hue_ratio: float
     ratio_by_folder: Mapping[str, float]
     ratio_older: float
     ratio_younger: float
@@ -46,6 +49,7 @@ class Score:
         row = {
             "ratio": self.ratio,
             "detail_ratio": self.detail_ratio,
+            "hue_ratio": self.hue_ratio,
             "ratio_older": self.ratio_older,
             "ratio_younger": self.ratio_younger,
             "null_l1": self.null_l1,
@@ -72,10 +76,8 @@ def score(output: Sequence[Tensor], pairs: Sequence[Pair], null_change: Sequence
     for pictures in output:
         source, target, made = pictures[:, None]
         weight = torch.from_numpy(_mask(source.shape[-1]))[None, None]
-        one, nothing = [_l1(x, target, weight) for x in (made, source)]
-        one_detail, nothing_detail = [float(pyramid_l1(x, target, weight)) for x in (made, source)]
-        rows.append((one, nothing, one_detail, nothing_detail))
-    table = np.array(rows, np.float64).reshape(-1, 4)
+        rows.append([float(loss(x, target, weight)) for loss in _MEASURES for x in (made, source)])
+    table = np.array(rows, np.float64).reshape(-1, 2 * len(_MEASURES))
 
     def ratio(chosen: list[int], first: int) -> float:
         made, nothing = table[chosen, first].sum(), table[chosen, first + 1].sum()
@@ -86,6 +88,7 @@ def score(output: Sequence[Tensor], pairs: Sequence[Pair], null_change: Sequence
     return Score(
         ratio=float(np.mean([ratio(chosen, 0) for chosen in by_folder.values()])),
         detail_ratio=float(np.mean([ratio(chosen, 2) for chosen in by_folder.values()])),
+        hue_ratio=float(np.mean([ratio(chosen, 4) for chosen in by_folder.values()])),
         ratio_by_folder={folder.name: ratio(chosen, 0) for folder, chosen in by_folder.items()},
         ratio_older=ratio([i for i, pair in enumerate(pairs) if pair.target_years > pair.source_years], 0),
         ratio_younger=ratio([i for i, pair in enumerate(pairs) if pair.target_years < pair.source_years], 0),

@@ -24,6 +24,7 @@ from nuke_reage.training.losses import (
     AgeDiscriminator,
     discriminator_loss,
     gradient_l1,
+    hue_l1,
     pyramid_l1,
     pyramid_losses,
     weighted_l1,
@@ -353,6 +354,22 @@ def test_the_pyramid_loss_sees_fine_lines_that_l1_hardly_sees():
     assert pyramid_l1(lines, flat, weight) > 5 * pyramid_l1(tone, flat, weight)
     assert gradient_l1(lines, flat, weight) > 5 * gradient_l1(tone, flat, weight)
     assert pyramid_l1(flat, flat, weight) == 0.0
+
+
+def test_the_loss_of_hue_sees_a_cast_on_dark_skin_as_on_light_and_no_shadow():
+    weight = torch.ones(1, 1, 64, 64)
+    light = torch.tensor([0.8, 0.6, 0.5]).view(1, 3, 1, 1).expand(-1, -1, 64, 64)
+    cast = torch.tensor([1.05, 1.0, 1.0]).view(1, 3, 1, 1)
+    dark = 0.3 * light
+    on_light, on_dark = [float(hue_l1(skin * cast, skin, weight)) for skin in (light, dark)]
+    assert 0.6 * on_light < on_dark < on_light
+    assert float(weighted_l1(dark * cast, dark, weight)) < 0.4 * float(weighted_l1(light * cast, light, weight))
+    shadow = float(hue_l1(0.95 * light, light, weight))
+    assert shadow < 0.2 * on_light
+    speckled = light.clone()
+    speckled[..., ::2, ::2] *= cast
+    speckled[..., 1::2, 1::2] /= cast
+    assert float(hue_l1(speckled, light, weight)) < 0.5 * on_light
 
 
 def test_bands_of_the_pyramid_hold_lines_and_not_the_slope_of_the_tone():

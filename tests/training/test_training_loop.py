@@ -258,7 +258,7 @@ def test_validation_compares_the_source_plus_the_delta(people):
         nothing.final_conv.weight.zero_()
         nothing.final_conv.bias.zero_()
     score, output = validate(nothing, pairs, 64)
-    assert score.ratio == pytest.approx(1.0) and score.detail_ratio == pytest.approx(1.0)
+    assert [score.ratio, score.detail_ratio, score.hue_ratio] == pytest.approx([1.0, 1.0, 1.0])
     assert score.null_l1 == 0.0
     assert torch.equal(output[0][2], output[0][0])
     with torch.no_grad():
@@ -266,6 +266,10 @@ def test_validation_compares_the_source_plus_the_delta(people):
     worse, _ = validate(nothing, pairs, 64)
     assert worse.null_l1 == pytest.approx(0.1, rel=1e-4)
     assert worse.ratio != pytest.approx(1.0, abs=0.01)
+    with torch.no_grad():
+        nothing.final_conv.bias.copy_(torch.tensor([0.1, -0.1, -0.1]))
+    reddened, _ = validate(nothing, pairs, 64)
+    assert reddened.hue_ratio > worse.hue_ratio + 0.5
 
 
 def test_the_generator_step_gives_the_discriminator_no_gradient_and_the_other_way_round(people, make_config):
