@@ -13,6 +13,7 @@ import click
 from nuke_reage.cli.console import make_progress, show_json, stderr_console
 from nuke_reage.cli.options import home_path
 from nuke_reage.core.errors import UsageError
+from nuke_reage.core.ladder import parse_ladder
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -41,7 +42,14 @@ _TABLE_COLUMNS = 120
     type=home_path,
     multiple=True,
     metavar="FILE[:AGE]",
-    help="A photo to show at 20 to 80. Without AGE it is read off the photo. Repeatable.",
+    help="A photo to show at --ages. Without AGE it is read off the photo. Repeatable.",
+)
+@click.option(
+    "--ages",
+    default="20:80:10",
+    show_default=True,
+    metavar="AGES",
+    help="Ages that photos are shown at, in years: first:last:step, or a list.",
 )
 @click.option(
     "--clip", type=home_path, default="", metavar="FILE[:AGE]", help="A movie or sequence, for steadiness over time."
@@ -73,6 +81,7 @@ def command(
     data: tuple[str, ...],
     people: str,
     photos: tuple[str, ...],
+    ages: str,
     clip: str,
     ages_per_person: int,
     max_people: int,
@@ -97,6 +106,9 @@ def command(
         raise UsageError("bad-output", f"{output} is no kind of report.", "Use .html or .json.")
     if not (data or photos or clip):
         raise UsageError("nothing-to-evaluate", "There is nothing to look at.", "Add --data, --photos or --clip.")
+    photo_ages = parse_ladder(ages)
+    if len(photo_ages) < 2:
+        raise UsageError("bad-ages", f"--ages {ages!r} names fewer than two.", "Write 20:80:10, or 20,35,50,65,80.")
     sitters = [*_people(data, people, max_people), *_photos(photos)]
 
     from nuke_reage.evaluation.evaluate import Evaluation, Listener, evaluate
@@ -113,6 +125,7 @@ def command(
     task = Evaluation(
         tuple(sitters),
         clip=_with_age(clip) if clip else None,
+        photo_ages_years=photo_ages,
         ages_per_person=ages_per_person,
         clip_frames=clip_frames,
         estimator=estimator,

@@ -28,9 +28,11 @@ from nuke_reage.evaluation.samples import (
     data_set_scores,
     identity_score,
     robustness,
+    skin_of,
 )
 from nuke_reage.evaluation.sitters import Sitter, told_apart
 from nuke_reage.evaluation.sitting import ModelRunner, Sitting
+from nuke_reage.evaluation.skin import SkinScore, skin_change
 from nuke_reage.faces.age_estimate import AgeEstimator
 from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.predictors import PredictorCache
@@ -38,7 +40,7 @@ from nuke_reage.pipeline.predictors import PredictorCache
 __all__ = ["PHOTO_AGES_YEARS", "Evaluation", "EvaluationReport", "Listener", "ModelReport", "Sitter", "evaluate"]
 
 PHOTO_AGES_YEARS = (20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0)
-"""Ages that photos are shown at."""
+"""Ages that photos are shown at where no others are named."""
 
 _PROBE_SOURCE_YEARS, _ROUND_TRIP_YEARS, _PROBE_GAP_YEARS = 40.0, 20.0, 25.0
 _OLDEST_YEARS = 85.0
@@ -66,6 +68,7 @@ class Evaluation:
     Attributes:
         sitters: people of data sets and photos; photos of one name are told apart by their folders.
         clip: a movie or sequence, and the age of its person (NaN = to be read); None = none.
+        photo_ages_years: ages that photos are shown at.
         ages_per_person: how many of a person's ages are used, both as sources and as targets.
         clip_frames: how many frames of the clip.
         estimator: reads ages; None = nobody does.
@@ -76,6 +79,7 @@ class Evaluation:
 
     sitters: tuple[Sitter, ...]
     clip: tuple[Path, float] | None = None
+    photo_ages_years: tuple[float, ...] = PHOTO_AGES_YEARS
     ages_per_person: int = 5
     clip_frames: int = 24
     estimator: AgeEstimator | None = None
@@ -94,6 +98,7 @@ class ModelReport:
     robustness: Robustness | None = None
     ages: AgeResponse | None = None
     identity: IdentityScore | None = None
+    skin: SkinScore | None = None
     clip: ClipScore | None = None
     left_out: tuple[str, ...] = ()
 
@@ -144,6 +149,7 @@ def evaluate(models: Sequence[str], task: Evaluation, listener: Listener | None 
                     robustness(judge.probes),
                     age_response(judge.samples, task.estimator.name if task.estimator else ""),
                     identity_score(judge.samples, task.identity.name if task.identity else ""),
+                    skin_of(judge.samples),
                     clip,
                     tuple(judge.left_out),
                 )
@@ -180,7 +186,7 @@ class _Judge:
                     continue
                 years = self._age_of(sitting, *picture)
                 truths = {} if photo else dict(pictures)
-                self._measure(sitter, sitting, years, tuple(truths) or PHOTO_AGES_YEARS, truths)
+                self._measure(sitter, sitting, years, tuple(truths) or self._task.photo_ages_years, truths)
                 if picture is nearest:
                     self.probes.append(_probe(sitting, years))
             self._heard.progress(self._label, "people", index + 1, len(sitters))
@@ -225,6 +231,7 @@ class _Judge:
                     nothing_identity=identity.distance(source, truth, landmarks)
                     if identity and truth is not None and asked != years
                     else None,
+                    skin=skin_change(source, result, mask, landmarks),
                 )
             )
             self._sheets.add(self._label, sitter.data_set, sitter.name, (years, asked), (source, result, truth))

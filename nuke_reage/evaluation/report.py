@@ -146,6 +146,20 @@ def _rows(models: tuple[ModelReport, ...], people: bool) -> Iterator[Row]:
             "zero",
             1,
         )
+    section = "Skin in linear light, %"
+    for age in ("oldest", "youngest"):
+        yield row(section, f"red over green, {age}", lambda one, age=age: _skin(one, age, "redder"), "zero", 1)
+        if age == "oldest":
+            yield row(
+                section,
+                "  of the picture with the strongest cast",
+                lambda one: 100 * _of(one.skin, "reddest"),
+                "zero",
+                1,
+            )
+            yield row(section, "  in what darkens most", lambda one: _skin(one, "oldest", "folds_redder"), "", 1)
+            yield row(section, "  the least of a picture", lambda one: 100 * _of(one.skin, "greyest"), "", 1)
+        yield row(section, f"light, {age}", lambda one, age=age: _skin(one, age, "lighter"), "zero", 1)
     section = "Identity" + "".join(f" ({one.identity.measure})" for one in models[:1] if one.identity)
     yield row(section, "distance from the source", lambda one: _of(one.identity, "distance"), "")
     yield row(section, "  for 10 years seen", lambda one: _of(one.identity, "distance_by_decade"))
@@ -156,6 +170,10 @@ def _rows(models: tuple[ModelReport, ...], people: bool) -> Iterator[Row]:
 
 def _of(part: Any, name: str) -> float:
     return math.nan if part is None else float(getattr(part, name))
+
+
+def _skin(model: ModelReport, age: str, name: str) -> float:
+    return math.nan if model.skin is None else 100.0 * _of(getattr(model.skin, age), name)
 
 
 def _without_nan(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from nuke_reage.evaluation.measures import monotony, ratio, response_slope
+from nuke_reage.evaluation.skin import SkinChange, SkinScore, skin_score
 
 __all__ = [
     "AgeResponse",
@@ -22,6 +23,7 @@ __all__ = [
     "data_set_scores",
     "identity_score",
     "robustness",
+    "skin_of",
 ]
 
 T = TypeVar("T")
@@ -47,6 +49,7 @@ class Sample:
         source_read_years: age that it reads off the source.
         identity: distance of result and source as persons.
         nothing_identity: distance of true target and source.
+        skin: what became of its colour and light; None = none is seen.
     """
 
     data_set: str
@@ -62,11 +65,12 @@ class Sample:
     source_read_years: float = 0.0
     identity: float | None = None
     nothing_identity: float | None = None
+    skin: SkinChange | None = None
 
     @property
-    def sitting(self) -> tuple[str, str, float]:
-        """What tells the picture."""
-        return self.data_set, self.person, self.source_years
+    def sitting(self) -> str:
+        """What tells the picture, as ``people/ann/35``; photos are in ``photos``."""
+        return f"{self.data_set}/{self.person}/{self.source_years:g}"
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,8 @@ class AgeResponse:
         monotony: Kendall's tau-a of asked and read, mean over the pictures.
         bias_by_source: read - asked, mean by the decade of the source age.
         pictures: how many.
-        slope_by_picture: slope of each, by data set, person and age, as ``people/ann/35``; photos are in ``photos``.
+        slope_by_picture: slope of each (:attr:`Sample.sitting`).
+        read_by_picture: what was read of each, by the age asked for.
     """
 
     estimator: str
@@ -136,6 +141,7 @@ class AgeResponse:
     bias_by_source: dict[str, float]
     pictures: int
     slope_by_picture: dict[str, float]
+    read_by_picture: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -178,11 +184,13 @@ def age_response(samples: Sequence[Sample], estimator: str) -> AgeResponse | Non
     """How read ages follow asked ones; None where nothing was read."""
     read = [one for one in samples if one.read_years is not None]
     slopes: dict[str, float] = {}
+    readings: dict[str, dict[str, float]] = {}
     orders = []
-    for (data_set, person, years), group in _grouped(read, lambda one: one.sitting).items():
+    for picture, group in _grouped(read, lambda one: one.sitting).items():
         asked, seen = [one.target_years for one in group], [one.read_years or 0.0 for one in group]
+        readings[picture] = {f"{age:g}": years for age, years in zip(asked, seen, strict=True)}
         if len(set(asked)) > 1:
-            slopes[f"{data_set}/{person}/{years:g}"] = response_slope(asked, seen)
+            slopes[picture] = response_slope(asked, seen)
             orders.append(monotony(asked, seen))
     if not slopes:
         return None
@@ -192,7 +200,7 @@ def age_response(samples: Sequence[Sample], estimator: str) -> AgeResponse | Non
         for decade, group in sorted(decades.items())
     }
     least = min(slopes.values())
-    return AgeResponse(estimator, _mean(slopes.values()), least, _mean(orders), bias, len(slopes), slopes)
+    return AgeResponse(estimator, _mean(slopes.values()), least, _mean(orders), bias, len(slopes), slopes, readings)
 
 
 def identity_score(samples: Sequence[Sample], measure: str) -> IdentityScore | None:
@@ -208,6 +216,17 @@ def identity_score(samples: Sequence[Sample], measure: str) -> IdentityScore | N
         _mean(one.identity or 0.0 for one in changed),
         ratio(_DECADE_YEARS * distance, achieved),
         _mean(one.nothing_identity for one in changed if one.nothing_identity is not None),
+    )
+
+
+def skin_of(samples: Sequence[Sample]) -> SkinScore | None:
+    """What becomes of the skin; None where no picture was asked to become much older or younger."""
+    seen = [one for one in samples if one.skin is not None]
+    return skin_score(
+        {
+            picture: (group[0].source_years, {one.target_years: one.skin for one in group if one.skin is not None})
+            for picture, group in _grouped(seen, lambda one: one.sitting).items()
+        }
     )
 
 

@@ -90,7 +90,22 @@ def test_ages_are_read_off_the_results(report):
     assert wrong.slope == pytest.approx(-right.slope, rel=0.2) and wrong.monotony == -1.0
     assert abs(idle.slope) < 0.01
     assert len(right.slope_by_picture) == 6 and min(right.slope_by_picture.values()) == right.slope_least
+    assert set(right.read_by_picture) == set(right.slope_by_picture)
+    first = right.read_by_picture["people/ann/20"]
+    assert list(first) == ["20", "45", "70"] and first["20"] + 3.0 < first["45"] < first["70"] - 3.0
     assert set(right.bias_by_source) == {"20-29", "40-49", "70-79"}
+
+
+def test_what_becomes_of_the_skin_is_said(report):
+    right, wrong, idle = (one.skin for one in report.models)
+    assert right.oldest.lighter < -0.1 < 0.1 < wrong.oldest.lighter and right.youngest.lighter > 0.1
+    # The same is taken from red, green and blue: dark skin keeps less of what it has least of.
+    assert right.oldest.redder > 0.02 > -0.02 > wrong.oldest.redder
+    assert idle.oldest.redder == pytest.approx(0.0, abs=1e-5)
+    assert list(right.by_picture["people/ann/45"]) == ["20", "45", "70"]
+    rows = {(row.section, row.label): row for row in report_rows(report)}
+    row = rows["Skin in linear light, %", "red over green, oldest"]
+    assert row.best == 2 and row.values[0] == pytest.approx(100 * right.oldest.redder)
 
 
 def test_photos_are_shown_at_many_ages_and_need_an_age(people, make_model):

@@ -32,12 +32,13 @@ def test_numbers_for_programs(people, make_model, tmp_path, reage):
     file = tmp_path / "report.json"
     done = reage(
         "evaluate", make_model("right", -0.3), "--data", people, "--max-people", 1, "--ages-per-person", 2,
-        "--backend", "torch", "--json", "-o", file,
+        "--photos", f"{people / 'bob' / '45.png'}:45", "--ages", "25,60", "--backend", "torch", "--json", "-o", file,
     )  # fmt: skip
     assert done.code == 0, done.err
     assert done.json == json.loads(file.read_text(encoding="utf-8"))
     (model,) = done.json["models"]
     assert list(model["data_sets"][0]["people"]) == ["ann"] and model["data_sets"][0]["score"]["pairs"] == 2
+    assert list(model["skin"]["by_picture"]["photos/45/45"]) == ["25", "60"]
     assert model["identity"]["measure"] in {"structure", "dlib-resnet"}
 
 
@@ -51,6 +52,8 @@ def test_numbers_for_programs(people, make_model, tmp_path, reage):
         (("--data", "{people}", "-o", "report.pdf"), "usage.bad-output"),
         (("--photos", "photo.jpg:400"), "usage.bad-age"),
         (("--photos", "nowhere.jpg:40"), "media.missing-file"),
+        (("--photos", "photo.jpg:40", "--ages", "40"), "usage.bad-ages"),
+        (("--photos", "photo.jpg:40", "--ages", "old"), "usage.bad-ladder"),
     ],
 )
 def test_what_is_wrong_is_said(people, make_model, reage, arguments, code):

@@ -1,0 +1,119 @@
+"""What becomes of the colour and the light of the skin: a cast, and folds that turn grey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from nuke_reage.imaging.encoding import DisplayCurve
+from nuke_reage.imaging.skin import skin_matte
+
+__all__ = ["SkinChange", "SkinScore", "skin_change", "skin_score"]
+
+Image = npt.NDArray[np.float32]
+
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_BLACK = 0.002
+_FOLDS_SHARE = 0.1
+_LEAST_GAP_YEARS = 15.0
+
+
+@dataclass(frozen=True)
+class SkinChange:
+    """A result against its source, in linear light; 0.02 = 2 % more than before.
+
+    Attributes:
+        redder: red over green of all skin.
+        lighter: luminance of all skin.
+        folds_redder: red over green of the tenth of the skin that darkened most, each pixel weighted by how much it
+            did; 0 where none did.  Shadows on skin are redder than the skin around them, so folds that come should
+            have this above 0; below it they look grey or blue.
+    """
+
+    redder: float
+    lighter: float
+    folds_redder: float
+
+
+@dataclass(frozen=True)
+class SkinScore:
+    """Skin at the oldest and at the youngest age that was asked for, where that is far from the source's.
+
+    Attributes:
+        oldest: means over the pictures.
+        youngest: likewise; ``folds_redder`` means nothing there, for folds go.
+        reddest: ``redder`` of the picture at its oldest in which it is farthest from 0.
+        greyest: least ``folds_redder`` of a picture at its oldest.
+        by_picture: change of each picture by the age asked for.
+    """
+
+    oldest: SkinChange
+    youngest: SkinChange
+    reddest: float
+    greyest: float
+    by_picture: dict[str, dict[str, SkinChange]]
+
+
+def skin_change(source: Image, result: Image, mask: Image, landmarks: npt.ArrayLike) -> SkinChange | None:
+    """Compare the skin of two pictures of one face.
+
+    Args:
+        source: (H, W, 3) float32 as a screen shows it, unbounded.
+        result: the same shape.
+        mask: (H, W) weights of the face, at least 0.
+        landmarks: (468, 2) pixels of the pictures.
+
+    Returns:
+        None where no skin is seen.
+    """
+    weight = mask * skin_matte(np.clip(source, 0.0, None), landmarks, features=False)
+    seen = weight > 0.05
+    if not seen.any():
+        return None
+    share = (weight[seen] / weight[seen].sum(dtype=np.float64)).astype(np.float64)
+    curve = DisplayCurve()
+    before, after = (np.maximum(curve.decode(one[seen]), _BLACK).astype(np.float64) for one in (source, result))
+    was, now = share @ before, share @ after
+    fall = np.maximum(np.log(before @ _LUMINANCE) - np.log(after @ _LUMINANCE), 0.0)
+    folds = np.where(fall >= np.quantile(fall, 1.0 - _FOLDS_SHARE), share * fall, 0.0)
+    hue = np.log(after[:, 0] / after[:, 1]) - np.log(before[:, 0] / before[:, 1])
+    return SkinChange(
+        float(now[0] / now[1] / (was[0] / was[1]) - 1.0),
+        float((now @ _LUMINANCE) / (was @ _LUMINANCE) - 1.0),
+        float(np.expm1(folds @ hue / folds.sum())) if folds.any() else 0.0,
+    )
+
+
+def skin_score(pictures: Mapping[str, tuple[float, Mapping[float, SkinChange]]]) -> SkinScore | None:
+    """Sum up.
+
+    Args:
+        pictures: by name, the source's age and the change by target age.
+
+    Returns:
+        None where no picture was asked to become much older or younger.
+    """
+    oldest, youngest = [], []
+    for years, changes in pictures.values():
+        last, first = max(changes), min(changes)
+        if last - years >= _LEAST_GAP_YEARS:
+            oldest.append(changes[last])
+        if years - first >= _LEAST_GAP_YEARS:
+            youngest.append(changes[first])
+    if not oldest and not youngest:
+        return None
+    return SkinScore(
+        _mean(oldest),
+        _mean(youngest),
+        max((one.redder for one in oldest), key=abs, default=float("nan")),
+        min((one.folds_redder for one in oldest), default=float("nan")),
+        {name: {f"{age:g}": one for age, one in changes.items()} for name, (_, changes) in pictures.items()},
+    )
+
+
+def _mean(changes: Iterable[SkinChange]) -> SkinChange:
+    rows = [[getattr(one, field.name) for field in fields(SkinChange)] for one in changes]
+    return SkinChange(*(map(float, np.mean(rows, axis=0)) if rows else [float("nan")] * len(fields(SkinChange))))
