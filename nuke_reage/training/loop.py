@@ -258,12 +258,16 @@ class _Run:
         for board in self._boards:
             board.numbers("validation", row, self.done)
             board.sheet(sheet, self.done)
-        if not self.best or score.ratio < self.best["ratio"]:
+        if not self.best or self._worth(row) < self._worth(self.best):
             self.best, self.best_step = row, self.done
             weights = {key: value.detach().cpu() for key, value in net.state_dict().items()}
             facts = {"fingerprint": self._fingerprint, "step": self.done, "score": row}
             write_checkpoint_file(self._folder / _BEST, {"state_dict": weights, **facts})
         reporter.scored(self.done, score)
+
+    def _worth(self, row: Mapping[str, float]) -> float:
+        """What is weighed: light, and hue where it is learnt; less is better."""
+        return row["ratio"] + self._config.loss.hue * row["hue_ratio"]
 
     def _save(self) -> None:
         if self._fabric.is_global_zero:

@@ -160,6 +160,20 @@ def test_what_no_step_depends_on_may_change_and_what_one_does_may_not(people, tm
         train([people], tmp_path / "run", config)
 
 
+@pytest.mark.parametrize(("hue", "best"), [(0.0, 2), (0.5, 4)])
+def test_the_best_is_chosen_by_hue_too_where_hue_is_learnt(people, tmp_path, make_config, monkeypatch, hue, best):
+    given = iter([(0.9, 0.9), (0.8, 1.2), (0.85, 0.8)])
+
+    def scripted(*arguments):
+        score, output = validate(*arguments)
+        ratio, hue_ratio = next(given)
+        return dataclasses.replace(score, ratio=ratio, hue_ratio=hue_ratio), output
+
+    monkeypatch.setattr("nuke_reage.training.loop.validate", scripted)
+    config = make_config(loss={"hue": hue}, optimiser={"steps": 4}, validation={"every_steps": 2})
+    assert train([people], tmp_path / "run", config).best_step == best
+
+
 def test_the_best_weights_and_their_score_stay_together_when_a_run_is_killed(people, tmp_path, make_config):
     config = make_config(optimiser={"steps": 40}, validation={"every_steps": 4, "checkpoint_every_steps": 6})
 
