@@ -149,17 +149,12 @@ def _rows(models: tuple[ModelReport, ...], people: bool) -> Iterator[Row]:
     section = "Skin in linear light, %"
     for age in ("oldest", "youngest"):
         yield row(section, f"red over green, {age}", lambda one, age=age: _skin(one, age, "redder"), "zero", 1)
-        if age == "oldest":
-            yield row(
-                section,
-                "  of the picture with the strongest cast",
-                lambda one: 100 * _of(one.skin, "reddest"),
-                "zero",
-                1,
-            )
-            yield row(section, "  in what darkens most", lambda one: _skin(one, "oldest", "folds_redder"), "", 1)
-            yield row(section, "  the least of a picture", lambda one: 100 * _of(one.skin, "greyest"), "", 1)
+        yield row(section, f"blue over green, {age}", lambda one, age=age: _skin(one, age, "bluer"), "zero", 1)
         yield row(section, f"light, {age}", lambda one, age=age: _skin(one, age, "lighter"), "zero", 1)
+    yield row(section, "red over green of the reddest picture", lambda one: 100.0 * _of(one.skin, "reddest"), "zero", 1)
+    yield row(section, "red over green of folds", lambda one: _skin(one, "oldest", "folds_redder"), "", 1)
+    yield row(section, "blue over green of folds", lambda one: _skin(one, "oldest", "folds_bluer"), "", 1)
+    yield row(section, "  of the bluest", lambda one: 100.0 * _of(one.skin, "bluest_folds"), "low", 1)
     section = "Identity" + "".join(f" ({one.identity.measure})" for one in models[:1] if one.identity)
     yield row(section, "distance from the source", lambda one: _of(one.identity, "distance"), "")
     yield row(section, "  for 10 years seen", lambda one: _of(one.identity, "distance_by_decade"))

@@ -27,15 +27,19 @@ class SkinChange:
 
     Attributes:
         redder: red over green of all skin.
+        bluer: blue over green of all skin.
         lighter: luminance of all skin.
         folds_redder: red over green of the tenth of the skin that darkened most, each pixel weighted by how much it
-            did; 0 where none did.  Shadows on skin are redder than the skin around them, so folds that come should
-            have this above 0; below it they look grey or blue.
+            did; 0 where none did.  Shadows on skin are redder than the skin beside them, so folds that come should
+            have this above 0.
+        folds_bluer: likewise blue over green, which should be below 0: grey and purple folds have it above.
     """
 
     redder: float
+    bluer: float
     lighter: float
     folds_redder: float
+    folds_bluer: float
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,16 @@ class SkinScore:
 
     Attributes:
         oldest: means over the pictures.
-        youngest: likewise; ``folds_redder`` means nothing there, for folds go.
+        youngest: likewise; folds mean nothing there, for they go.
         reddest: ``redder`` of the picture at its oldest in which it is farthest from 0.
-        greyest: least ``folds_redder`` of a picture at its oldest.
+        bluest_folds: greatest ``folds_bluer`` of a picture at its oldest.
         by_picture: change of each picture by the age asked for.
     """
 
     oldest: SkinChange
     youngest: SkinChange
     reddest: float
-    greyest: float
+    bluest_folds: float
     by_picture: dict[str, dict[str, SkinChange]]
 
 
@@ -79,11 +83,14 @@ def skin_change(source: Image, result: Image, mask: Image, landmarks: npt.ArrayL
     was, now = share @ before, share @ after
     fall = np.maximum(np.log(before @ _LUMINANCE) - np.log(after @ _LUMINANCE), 0.0)
     folds = np.where(fall >= np.quantile(fall, 1.0 - _FOLDS_SHARE), share * fall, 0.0)
-    hue = np.log(after[:, 0] / after[:, 1]) - np.log(before[:, 0] / before[:, 1])
+    ratio = now / was
+    darkened = folds @ np.log(after / before) / folds.sum() if folds.any() else np.zeros(3)
     return SkinChange(
-        float(now[0] / now[1] / (was[0] / was[1]) - 1.0),
+        float(ratio[0] / ratio[1] - 1.0),
+        float(ratio[2] / ratio[1] - 1.0),
         float((now @ _LUMINANCE) / (was @ _LUMINANCE) - 1.0),
-        float(np.expm1(folds @ hue / folds.sum())) if folds.any() else 0.0,
+        float(np.expm1(darkened[0] - darkened[1])),
+        float(np.expm1(darkened[2] - darkened[1])),
     )
 
 
@@ -109,7 +116,7 @@ def skin_score(pictures: Mapping[str, tuple[float, Mapping[float, SkinChange]]])
         _mean(oldest),
         _mean(youngest),
         max((one.redder for one in oldest), key=abs, default=float("nan")),
-        min((one.folds_redder for one in oldest), default=float("nan")),
+        max((one.folds_bluer for one in oldest), default=float("nan")),
         {name: {f"{age:g}": one for age, one in changes.items()} for name, (_, changes) in pictures.items()},
     )
 
