@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nuke_reage.imaging.encoding import DisplayCurve
+from nuke_reage.imaging.gamut import LUMA_WEIGHTS
 from nuke_reage.imaging.skin import skin_matte
 
 __all__ = ["SkinChange", "SkinScore", "skin_change", "skin_score"]
 
 Image = npt.NDArray[np.float32]
 
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_LUMA = np.array(LUMA_WEIGHTS, np.float32)
 _BLACK = 0.002
 _FOLDS_SHARE = 0.1
 _LEAST_GAP_YEARS = 15.0
@@ -81,14 +82,14 @@ def skin_change(source: Image, result: Image, mask: Image, landmarks: npt.ArrayL
     curve = DisplayCurve()
     before, after = (np.maximum(curve.decode(one[seen]), _BLACK).astype(np.float64) for one in (source, result))
     was, now = share @ before, share @ after
-    fall = np.maximum(np.log(before @ _LUMINANCE) - np.log(after @ _LUMINANCE), 0.0)
+    fall = np.maximum(np.log(before @ _LUMA) - np.log(after @ _LUMA), 0.0)
     folds = np.where(fall >= np.quantile(fall, 1.0 - _FOLDS_SHARE), share * fall, 0.0)
     ratio = now / was
     darkened = folds @ np.log(after / before) / folds.sum() if folds.any() else np.zeros(3)
     return SkinChange(
         float(ratio[0] / ratio[1] - 1.0),
         float(ratio[2] / ratio[1] - 1.0),
-        float((now @ _LUMINANCE) / (was @ _LUMINANCE) - 1.0),
+        float((now @ _LUMA) / (was @ _LUMA) - 1.0),
         float(np.expm1(darkened[0] - darkened[1])),
         float(np.expm1(darkened[2] - darkened[1])),
     )

@@ -32,7 +32,8 @@ def average(models: Sequence[ModelDescriptor], shares: Sequence[float], name: st
 
     Returns:
         Its descriptor, without weights: the first model's, with the licences and training data of all, for commercial
-        use only if all are, the ages and sizes that all can do, and the mean gain on lines.  And its weights, float32.
+        use only if all are, the ages and sizes that all can do, and the mean of lines and shade.  And its weights,
+        float32.
 
     Raises:
         UsageError: ``bad-share``.
@@ -69,6 +70,7 @@ def average(models: Sequence[ModelDescriptor], shares: Sequence[float], name: st
         tile_px=min(one.tile_px for one in models),
         max_canvas_px=min(one.max_canvas_px for one in models),
         lines=float(proportions @ [one.lines for one in models]),
+        shade=float(proportions @ [one.shade for one in models]),
         licence="; ".join(dict.fromkeys(one.licence for one in models)),
         commercial_use=all(one.commercial_use for one in models),
         training_data="; ".join(dict.fromkeys(one.training_data for one in models)),

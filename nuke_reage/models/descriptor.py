@@ -73,6 +73,8 @@ class ModelDescriptor:
         tile_px: side of the largest square that the network is run on in one pass, in ordinary use.
         max_canvas_px: side of the largest canvas worth using; above ``tile_px`` the canvas is tiled at native scale.
         lines: gain on the lines of age that are drawn beside its delta, 0..3; 0 for a network that draws its own.
+        shade: hue of what its delta darkens on skin, 0..1: the share of :data:`nuke_reage.imaging.lines.SHADE_OF_SKIN`
+            that broad shadows get; 0 leaves the network's own hue.
         licence: SPDX identifier, or words.
         commercial_use: whether the licence lets results be used commercially.
         training_data: what it learnt from.
@@ -100,6 +102,7 @@ class ModelDescriptor:
     age_range: tuple[float, float] = (18.0, 85.0)
     commercial_use: bool = False
     lines: float = 0.0
+    shade: float = 0.0
     sha256: str = ""
     url: str = ""
     hub: HubFile | None = None
@@ -118,6 +121,7 @@ class ModelDescriptor:
             (self.encoding == "srgb", "encoding", "'srgb'"),
             (0.0 <= self.age_range[0] < self.age_range[1] <= 150.0, "age_range", "two ages in years, rising"),
             (0.0 <= self.lines <= 3.0, "lines", "0 to 3"),
+            (0.0 <= self.shade <= 1.0, "shade", "0 to 1"),
             (Path(self.weights_file).name == self.weights_file != "", "weights_file", "a file name without a folder"),
             (bool(_SHA256.match(self.sha256)), "sha256", "64 hexadecimal digits or empty"),
         )

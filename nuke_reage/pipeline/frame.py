@@ -24,6 +24,7 @@ from nuke_reage.imaging.lines import SHADE_OF_SKIN, FaceLines
 from nuke_reage.imaging.protect import protect_mattes
 from nuke_reage.imaging.regions import region_mattes, region_weights
 from nuke_reage.imaging.sampling import warp_back
+from nuke_reage.imaging.shade import SkinShade
 from nuke_reage.imaging.skin import skin_matte
 from nuke_reage.media.plate import Plate
 from nuke_reage.models.backends import Predictor
@@ -188,6 +189,7 @@ def reage_ladder(
     ages, ages_again = tee(field_of_ages.at(age) for age in target_ages_years)
     gain = predictor.descriptor.lines * model.lines
     lines_of_face = cache(partial(_lines_of, canvas, face, crop))
+    shade_of_skin = cache(partial(_shade_of, canvas, face, crop, predictor.descriptor.shade, encoding))
     to_delta = encoding.delta_maker(plate.rgb[window.slices_in(plate.data_window)])
     region = (plan.rows, plan.columns)
     corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
@@ -198,6 +200,8 @@ def reage_ladder(
         for wanted in ages_again:
             lines = beside.submit(_shading, lines_of_face, crop, window, source_age_years, wanted, gain)
             change = next(changes)
+            if predictor.descriptor.shade > 0:
+                change = shade_of_skin().shaded(change)
             back = crop.plate_from_canvas(plan.canvas_px)
             encoded_delta = warp_back(change[region], back, window, canvas_window=corner)
             # What refinement and roto take away stays in the delta: they may be done again by hand.
@@ -224,6 +228,11 @@ def _lines_of(canvas: Image, face: TrackedFace, crop: CropFrame) -> FaceLines:
     canvas_px = canvas.shape[0]
     landmarks = apply_affine(crop.canvas_from_plate(canvas_px), face.landmarks[:, :2])
     return FaceLines(canvas, landmarks, max(canvas_px, _LINES_PX))
+
+
+def _shade_of(canvas: Image, face: TrackedFace, crop: CropFrame, share: float, encoding: NetworkEncoding) -> SkinShade:
+    landmarks = apply_affine(crop.canvas_from_plate(canvas.shape[0]), face.landmarks[:, :2])
+    return SkinShade(canvas, landmarks, share, encoding.curve)
 
 
 def _shading(

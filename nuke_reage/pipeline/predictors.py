@@ -17,13 +17,14 @@ class PredictorCache:
     """Keeps the network of the last job warm for the next one."""
 
     def __init__(self) -> None:
-        self._key: tuple[str, ...] = ()
+        self._key: tuple[object, ...] = ()
         self._predictor: Predictor | None = None
 
     def get(self, descriptor: ModelDescriptor, job: JobSpec, site: Site) -> Predictor:
         """The predictor that a job asks for."""
         device = site.device if job.model.device == "auto" and site.device else job.model.device
-        key = (str(descriptor.weights_path), descriptor.sha256, device, job.model.precision, job.model.backend)
+        # The whole descriptor: what is done beside the network hangs on it too.
+        key = (descriptor, device, job.model.precision, job.model.backend)
         if self._predictor is None or key != self._key:
             self._predictor = None
             self._predictor = create_predictor(

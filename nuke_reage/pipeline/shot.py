@@ -94,7 +94,7 @@ class Shot:
         """What the shot as a whole adds to every frame's fingerprint."""
         space = self.encoding.working_space
         gains = (self.encoding.exposure_gain, self.encoding.white_gain)
-        return repr((self.canvas, gains, space.name, space.config_name, self.descriptor.lines))
+        return repr((self.canvas, gains, space.name, space.config_name, self.descriptor.lines, self.descriptor.shade))
 
 
 def open_shot(

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _HINT = "See docs/training.md for every setting."
-_OF_THE_START = ("width", "canvas_px", "max_canvas_px", "lines")
+_OF_THE_START = ("width", "canvas_px", "max_canvas_px", "lines", "shade")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class ModelConfig:
         canvas_px: side of the canvas that the model asks for.
         max_canvas_px: side of the largest canvas worth using.
         lines: gain on the lines of age that are drawn beside its delta; 0 = none.
+        shade: hue of what its delta darkens on skin, 0..1, as in its descriptor; 0 = the network's own.
         gain: the written network changes so much more than the one that learnt; what cannot be known of a face is
             learnt too faintly.  Scores are without it.
         licence: of the weights.
@@ -58,6 +59,7 @@ class ModelConfig:
     canvas_px: int = 256
     max_canvas_px: int = 1024
     lines: float = 0.0
+    shade: float = 0.0
     gain: float = 1.0
     licence: str = "Apache-2.0"
     commercial_use: bool = False

@@ -54,6 +54,7 @@ def describe_model(
         max_canvas_px=max(config.max_canvas_px, config.canvas_px),
         age_range=(min(seen), max(seen)),
         lines=config.lines,
+        shade=config.shade,
         licence=config.licence,
         commercial_use=config.commercial_use,
         training_data=config.training_data or data,

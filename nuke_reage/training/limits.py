@@ -14,6 +14,7 @@ _RANGES = (
     (1, 128, "model.width loss.discriminator_width"),
     (64, 16384, "model.canvas_px model.max_canvas_px data.crop_px"),
     (0, 3, "model.lines"),
+    (0, 1, "model.shade"),
     (0.1, 3, "model.gain"),
     (0, 1, "data.null_share data.ageing_share data.validation_share data.real_share"),
     (0, 1, "augment.jpeg_share optimiser.final_share"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nuke_reage.core.settings import ModelSettings
+from nuke_reage.imaging.gamut import WorkingSpace
 from nuke_reage.models.registry import Registry
 from nuke_reage.pipeline.frame import NOTHING_MORE, FrameExtras, reage_frame
 
@@ -90,3 +91,43 @@ def test_another_gain_on_lines_bakes_again(shots, plate, baked, tmp_path):
     track = str(baked / "shot.track.json")
     jobs = [shots.job(plate, tmp_path / "o.####.exr", track=track, lines=gain) for gain in (1.0, 1.0, 0.5)]
     assert [shots.bake(job, "1003")[0].state for job in jobs] == ["baked", "kept", "baked"]
+
+
+@pytest.fixture(scope="module")
+def shade_models(tmp_path_factory):
+    """The bundled model with the network's own hue of shadows, and with that of skin."""
+    folder = tmp_path_factory.mktemp("shades")
+    lite = Registry.from_environment().get("fran-lite")
+    (folder / lite.weights_file).write_bytes(lite.require_weights().read_bytes())
+    for name, shade in (("own", 0.0), ("skin", 0.6)):
+        described = replace(lite, name=name, lines=0.0, shade=shade).to_dict()
+        (folder / f"{name}.json").write_text(json.dumps(described), encoding="utf-8")
+    return {name: str(folder / f"{name}.json") for name in ("own", "skin")}
+
+
+def test_shadows_on_skin_take_its_hue_and_stay_as_dark(shots, plate, baked, tmp_path, shade_models):
+    track = str(baked / "shot.track.json")
+    layers, states = {}, []
+    for name, model in shade_models.items():
+        job = shots.job(plate, tmp_path / "o.####.exr", track=track, model=model, source_age="35", target_age="75")
+        states.append(shots.bake(job, "1003")[0].state)
+        layers[name] = shots.layers(tmp_path / "o.1003.exr")
+    assert states == ["baked", "baked"], "a model of another shade is another model"
+    own, skin = (layers[name]["delta"].astype(np.float64) for name in ("own", "skin"))
+    inside = layers["own"]["mask"] > 0.9
+    assert np.array_equal(layers["own"]["mask"], layers["skin"]["mask"])
+    luminance = np.array(WorkingSpace.from_name("ACEScg").luma_weights)
+    hue, light = np.abs(skin - own)[inside].mean(), np.abs((skin - own) @ luminance)[inside].mean()
+    assert hue > 0.01 * np.abs(own)[inside].mean() and light < 0.1 * hue
+
+
+def test_equal_ages_have_no_shade(shots, plate, baked, tmp_path, shade_models):
+    track = str(baked / "shot.track.json")
+    deltas = []
+    for name, model in shade_models.items():
+        job = shots.job(
+            plate, tmp_path / name / "o.####.exr", track=track, model=model, source_age="40", target_age="40"
+        )
+        shots.bake(job, "1003")
+        deltas.append(shots.layers(tmp_path / name / "o.1003.exr")["delta"].astype(np.float64))
+    assert np.abs(deltas[1] - deltas[0]).max() < 1e-3

@@ -1,0 +1,85 @@
+"""The hue of shadows that a network lays on skin.
+
+How dark a fold is a small network learns well, which colour it has it learns badly: it takes nearly the same red, green
+and blue from every skin, so that folds turn grey or purple on pale skin and red on dark skin.  But what a shadow does
+to the colour of skin is known: red is darkened less than green, and blue more, in light skin as in dark.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nuke_reage.imaging.arrays import FloatArray, require_rgb, require_same_size
+from nuke_reage.imaging.encoding import DisplayCurve
+from nuke_reage.imaging.gamut import LUMA_WEIGHTS
+from nuke_reage.imaging.lines import SHADE_OF_SKIN
+from nuke_reage.imaging.skin import skin_matte
+
+__all__ = ["SkinShade"]
+
+_LUMA = np.array(LUMA_WEIGHTS, np.float32)
+# Light below which a channel has no colour to speak of, and the fall, as a natural logarithm, that counts in full.
+_BLACK = 1e-3
+_FULL_FALL = 0.15
+# The matte is drawn by a filter and comes near to 0 and 1, not to them.
+_NO_SKIN, _ALL_SKIN = 0.05, 0.95
+
+
+class SkinShade:
+    """The skin of one face in one frame; what does not depend on ages is done once.
+
+    Args:
+        encoded: (H, W, 3) display-like picture of the face, 0..1 for ordinary light, unbounded, finite.
+        landmarks: (468, 2) or (468, 3) pixels of that picture.
+        share: how red shadows get, as a share of what lines are (:data:`~nuke_reage.imaging.lines.SHADE_OF_SKIN`).
+        curve: how light became display-like values.
+
+    Raises:
+        ValueError: a shape is wrong, or landmarks are not finite or have no extent.
+    """
+
+    def __init__(self, encoded: Any, landmarks: npt.ArrayLike, share: float, curve: DisplayCurve) -> None:
+        self._encoded = require_rgb(encoded, "encoded")
+        self._exponents = np.float32(1.0) + np.float32(share) * (SHADE_OF_SKIN - np.float32(1.0))
+        self._curve = curve
+        light = curve.decode(self._encoded)
+        matte = skin_matte(self._encoded, landmarks, features=False)
+        skin = np.clip((matte - np.float32(_NO_SKIN)) / np.float32(_ALL_SKIN - _NO_SKIN), 0.0, 1.0)
+        self._skin = np.where(light.min(axis=2) > _BLACK, skin, np.float32(0.0))
+        self._light = np.maximum(light, np.float32(_BLACK))
+        self._luma = self._light @ _LUMA
+
+    def shaded(self, delta: Any) -> FloatArray:
+        """A change of the picture, with the hue of shadows where it darkens skin.
+
+        Args:
+            delta: (H, W, 3) change of the encoded picture.
+
+        Returns:
+            (H, W, 3) float32: as dark in linear Rec.709 as before.  Bit for bit the same where nothing gets darker and
+            beside the skin.
+
+        Raises:
+            ValueError: the shape is not that of the picture.
+        """
+        change = require_rgb(delta, "delta")
+        require_same_size(change, "delta", self._encoded.shape)
+        after = self._curve.decode(self._encoded + change)
+        luma = after @ _LUMA
+        chosen = (self._skin > 0) & (luma < self._luma) & (after.min(axis=2) > _BLACK)
+        before, after, luma = self._light[chosen], after[chosen], luma[chosen]
+        fall = np.log(luma / self._luma[chosen])[:, None]
+        share = self._skin[chosen, None] * np.minimum(-fall / np.float32(_FULL_FALL), np.float32(1.0))
+        shadow = _as_light_as(before * np.exp(self._exponents * fall), luma)
+        mixed = _as_light_as(after * np.power(shadow / after, share), luma)
+        result = change.copy()
+        result[chosen] = self._curve.encode(mixed) - self._encoded[chosen]
+        return result
+
+
+def _as_light_as(light: FloatArray, luma: FloatArray) -> FloatArray:
+    """(N, 3) light with the luminance (N,)."""
+    return np.asarray(light * (luma / (light @ _LUMA))[:, None], np.float32)
