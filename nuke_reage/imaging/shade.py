@@ -48,9 +48,9 @@ class SkinShade:
         light = curve.decode(self._encoded)
         matte = skin_matte(self._encoded, landmarks, features=False)
         skin = np.clip((matte - np.float32(_NO_SKIN)) / np.float32(_ALL_SKIN - _NO_SKIN), 0.0, 1.0)
-        self._skin = np.where(light.min(axis=2) > _BLACK, skin, np.float32(0.0))
         self._light = np.maximum(light, np.float32(_BLACK))
         self._luma = self._light @ _LUMA
+        self._skin = np.where((light.min(axis=2) > _BLACK) & np.isfinite(self._luma), skin, np.float32(0.0))
 
     def shaded(self, delta: Any) -> FloatArray:
         """A change of the picture, with the hue of shadows where it darkens skin.

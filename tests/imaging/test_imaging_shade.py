@@ -79,12 +79,27 @@ def test_any_change_stays_finite_and_as_dark(change, skin, share):
     assert luma(picture + shaded) == pytest.approx(luma(picture + delta), rel=2e-3, abs=1e-5)
 
 
-def test_a_shadow_that_fades_out_takes_its_hue_along_without_a_step():
+def test_light_beyond_float_and_black_are_left_to_the_network():
+    picture = face_of(PALE)
+    picture[70, 44], picture[71, 45] = 24.0, -0.02
+    assert np.isinf(light_of(picture)[70, 44]).all()
+    delta = np.full_like(picture, -0.1)
+    delta[70, 44] = -3.0
+    assert np.isfinite(light_of(picture + delta)).all()
+    shaded = SkinShade(picture, POINTS, 0.6, CURVE).shaded(delta)
+    assert np.isfinite(shaded).all() and np.array_equal(shaded[[70, 71], [44, 45]], delta[[70, 71], [44, 45]])
+    assert np.abs(shaded[72, 46] + 0.1).max() > 0.005
+
+
+def test_between_lighter_and_darker_there_is_no_step():
+    """Redder and at first lighter, then darker and darker: the network's hue goes bit by bit."""
     picture = face_of(PALE)
     shade = SkinShade(picture, POINTS, 0.6, CURVE)
-    moved = []
-    for depth in np.linspace(0.0, 0.06, 61, dtype=np.float32):
-        delta = np.full_like(picture, -depth)
+    moved, falls = [], []
+    for depth in np.linspace(0.0, 0.1, 101, dtype=np.float32):
+        delta = np.broadcast_to(np.array([0.04, -depth, 0.0], np.float32), picture.shape).copy()
         moved.append((shade.shaded(delta) - delta)[CHEEK].mean(axis=(0, 1)))
-    steps = np.abs(np.diff(np.array(moved), axis=0))
-    assert not np.any(moved[0]) and steps.max() < 6e-4
+        falls.append(np.log(luma(picture + delta) / luma(picture))[CHEEK].mean())
+    assert falls[0] > 0.03 > -0.14 > falls[-1]
+    assert not np.any(moved[0]) and np.abs(moved[-1]).max() > 0.03
+    assert np.abs(np.diff(np.array(moved), axis=0)).max() < 0.003
