@@ -60,6 +60,17 @@ BAKE_KNOBS: tuple[Knob, ...] = (
         tab="Model & colour",
     ),
     Knob(
+        "shade",
+        "model.shade",
+        "shade",
+        "How far skin that gets darker takes the hue of shadows on skin; 0 leaves the network's own hue.",
+        "float",
+        1.0,
+        0,
+        1,
+        tab="Model & colour",
+    ),
+    Knob(
         "input_colorspace",
         "plate.colorspace",
         "input colourspace",

@@ -117,6 +117,7 @@ class ModelSettings:
         backend: ``auto``, ``torch``, ``openvino`` or ``onnxruntime``.
         tiling: ``single`` = one pass over the face; ``windows`` = the published nine windows, slow, as reference.
         lines: gain on the lines of age that are drawn on the tracked mesh for models that ask for it, 0 to 3.
+        shade: how far skin that gets darker takes the hue of shadows on skin, for models that ask for it, 0 to 1.
     """
 
     name: str = "fran-lite"
@@ -125,11 +126,13 @@ class ModelSettings:
     backend: str = "auto"
     tiling: str = "single"
     lines: float = 1.0
+    shade: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("precision", "device", "backend", "tiling"):
             _choose(name, getattr(self, name))
         _within("lines", self.lines, 0.0, 3.0)
+        _within("shade", self.shade, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,12 @@ class SkinShade:
         self._luma = self._light @ _LUMA
         self._skin = np.where((light.min(axis=2) > _BLACK) & np.isfinite(self._luma), skin, np.float32(0.0))
 
-    def shaded(self, delta: Any) -> FloatArray:
+    def shaded(self, delta: Any, amount: float = 1.0) -> FloatArray:
         """A change of the picture, with the hue of shadows where it darkens skin.
 
         Args:
             delta: (H, W, 3) change of the encoded picture.
+            amount: how far its hue goes towards that of shadows, 0..1.
 
         Returns:
             (H, W, 3) float32: as dark in linear Rec.709 as before.  Bit for bit the same where nothing gets darker and
@@ -72,7 +73,9 @@ class SkinShade:
         chosen = (self._skin > 0) & (luma < self._luma) & (after.min(axis=2) > _BLACK)
         before, after, luma = self._light[chosen], after[chosen], luma[chosen]
         fall = np.log(luma / self._luma[chosen])[:, None]
-        share = self._skin[chosen, None] * np.minimum(-fall / np.float32(_FULL_FALL), np.float32(1.0))
+        share = (
+            np.float32(amount) * self._skin[chosen, None] * np.minimum(-fall / np.float32(_FULL_FALL), np.float32(1.0))
+        )
         shadow = _as_light_as(before * np.exp(self._exponents * fall), luma)
         mixed = _as_light_as(after * np.power(shadow / after, share), luma)
         result = change.copy()

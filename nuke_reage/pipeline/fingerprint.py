@@ -49,7 +49,7 @@ def frame_fingerprint(
         job.source_age.at(frame),
         job.target_age.at(frame),
         [job.plate.colorspace, job.plate.ocio_config, job.plate.layer],
-        [job.model.precision, job.model.tiling, job.model.lines],
+        [job.model.precision, job.model.tiling, job.model.lines, job.model.shade],
         replace(job.mask, matte="", holdout=""),
         job.region_age.at(frame),
         [job.age_map.mode, job.age_map.soften] if job.age_map.path else None,

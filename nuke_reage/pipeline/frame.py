@@ -157,7 +157,7 @@ def reage_ladder(
         predictor: the network.
         encoding: plate pixels to network pixels and back.
         mask: mask settings.
-        model: tiling, and the gain on drawn lines.
+        model: tiling, drawn lines, hue of shadows.
         extras: mattes, region ages and maps; its ladder does not count.
 
     Yields:
@@ -200,8 +200,8 @@ def reage_ladder(
         for wanted in ages_again:
             lines = beside.submit(_shading, lines_of_face, crop, window, source_age_years, wanted, gain)
             change = next(changes)
-            if predictor.descriptor.shade > 0:
-                change = shade_of_skin().shaded(change)
+            if predictor.descriptor.shade > 0 and model.shade > 0:
+                change = shade_of_skin().shaded(change, model.shade)
             back = crop.plate_from_canvas(plan.canvas_px)
             encoded_delta = warp_back(change[region], back, window, canvas_window=corner)
             # What refinement and roto take away stays in the delta: they may be done again by hand.

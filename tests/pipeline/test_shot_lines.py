@@ -121,6 +121,22 @@ def test_shadows_on_skin_take_its_hue_and_stay_as_dark(shots, plate, baked, tmp_
     assert hue > 0.01 * np.abs(own)[inside].mean() and light < 0.1 * hue
 
 
+def test_shade_is_turned_down_by_hand(shots, plate, baked, tmp_path, shade_models):
+    track, deltas, states = str(baked / "shot.track.json"), {}, []
+    for model, gain in (("own", 1.0), ("skin", 1.0), ("skin", 0.5), ("skin", 0.0)):
+        job = shots.job(
+            plate, tmp_path / "o.####.exr", track=track, model=shade_models[model], shade=gain, source_age="35",
+            target_age="75",
+        )  # fmt: skip
+        states.append(shots.bake(job, "1003")[0].state)
+        deltas[model, gain] = shots.layers(tmp_path / "o.1003.exr")["delta"].astype(np.float64)
+    assert states == ["baked"] * 4
+    own = deltas["own", 1.0]
+    assert np.array_equal(own, deltas["skin", 0.0])
+    full, half = (np.abs(deltas["skin", gain] - own).sum() for gain in (1.0, 0.5))
+    assert 0.4 * full < half < 0.6 * full
+
+
 def test_equal_ages_have_no_shade(shots, plate, baked, tmp_path, shade_models):
     track = str(baked / "shot.track.json")
     deltas = []
