@@ -42,15 +42,20 @@ class SkinShade:
     """
 
     def __init__(self, encoded: Any, landmarks: npt.ArrayLike, share: float, curve: DisplayCurve) -> None:
-        self._encoded = require_rgb(encoded, "encoded")
+        picture = require_rgb(encoded, "encoded")
+        self._shape = picture.shape
         self._exponents = np.float32(1.0) + np.float32(share) * (SHADE_OF_SKIN - np.float32(1.0))
         self._curve = curve
-        light = curve.decode(self._encoded)
-        matte = skin_matte(self._encoded, landmarks, features=False)
+        matte = skin_matte(picture, landmarks, features=False)
         skin = np.clip((matte - np.float32(_NO_SKIN)) / np.float32(_ALL_SKIN - _NO_SKIN), 0.0, 1.0)
-        self._light = np.maximum(light, np.float32(_BLACK))
+        light = curve.decode(picture[skin > 0])
+        usable = (light.min(axis=1) > _BLACK) & np.isfinite(light @ _LUMA)
+        self._place = skin > 0
+        self._place[self._place] = usable
+        # From here on of the skin's pixels only.
+        self._encoded, self._skin = picture[self._place], skin[self._place]
+        self._light = light[usable]
         self._luma = self._light @ _LUMA
-        self._skin = np.where((light.min(axis=2) > _BLACK) & np.isfinite(self._luma), skin, np.float32(0.0))
 
     def shaded(self, delta: Any, amount: float = 1.0) -> FloatArray:
         """A change of the picture, with the hue of shadows where it darkens skin.
@@ -67,19 +72,21 @@ class SkinShade:
             ValueError: the shape is not that of the picture.
         """
         change = require_rgb(delta, "delta")
-        require_same_size(change, "delta", self._encoded.shape)
-        after = self._curve.decode(self._encoded + change)
+        require_same_size(change, "delta", self._shape)
+        own = change[self._place]
+        after = self._curve.decode(self._encoded + own)
         luma = after @ _LUMA
-        chosen = (self._skin > 0) & (luma < self._luma) & (after.min(axis=2) > _BLACK)
-        before, after, luma = self._light[chosen], after[chosen], luma[chosen]
-        fall = np.log(luma / self._luma[chosen])[:, None]
+        darker = (luma < self._luma) & (after.min(axis=1) > _BLACK)
+        before, after, luma = self._light[darker], after[darker], luma[darker]
+        fall = np.log(luma / self._luma[darker])[:, None]
         share = (
-            np.float32(amount) * self._skin[chosen, None] * np.minimum(-fall / np.float32(_FULL_FALL), np.float32(1.0))
+            np.float32(amount) * self._skin[darker, None] * np.minimum(-fall / np.float32(_FULL_FALL), np.float32(1.0))
         )
         shadow = _as_light_as(before * np.exp(self._exponents * fall), luma)
         mixed = _as_light_as(after * np.power(shadow / after, share), luma)
+        own[darker] = self._curve.encode(mixed) - self._encoded[darker]
         result = change.copy()
-        result[chosen] = self._curve.encode(mixed) - self._encoded[chosen]
+        result[self._place] = own
         return result
 
 

@@ -189,19 +189,22 @@ def reage_ladder(
     ages, ages_again = tee(field_of_ages.at(age) for age in target_ages_years)
     gain = predictor.descriptor.lines * model.lines
     lines_of_face = cache(partial(_lines_of, canvas, face, crop))
-    shade_of_skin = cache(partial(_shade_of, canvas, face, crop, predictor.descriptor.shade, encoding))
     to_delta = encoding.delta_maker(plate.rgb[window.slices_in(plate.data_window)])
     region = (plan.rows, plan.columns)
     corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
     with ThreadPoolExecutor(1, "reage-mattes") as beside:
         # They need the landmarks only, and the network leaves a thread of Python idle.
         mattes = beside.submit(_mattes, face, window, bare, aspect, extras)
+        shade = beside.submit(
+            _shade_of, canvas, face, crop, encoding, predictor.descriptor.shade if model.shade else 0.0
+        )
         changes = predict_ladder(predictor, canvas, source_age_years, ages, region=region, tiling=model.tiling)
         for wanted in ages_again:
             lines = beside.submit(_shading, lines_of_face, crop, window, source_age_years, wanted, gain)
             change = next(changes)
-            if predictor.descriptor.shade > 0 and model.shade > 0:
-                change = shade_of_skin().shaded(change, model.shade)
+            shade_of_skin = shade.result()
+            if shade_of_skin is not None:
+                change = shade_of_skin.shaded(change, model.shade)
             back = crop.plate_from_canvas(plan.canvas_px)
             encoded_delta = warp_back(change[region], back, window, canvas_window=corner)
             # What refinement and roto take away stays in the delta: they may be done again by hand.
@@ -230,7 +233,12 @@ def _lines_of(canvas: Image, face: TrackedFace, crop: CropFrame) -> FaceLines:
     return FaceLines(canvas, landmarks, max(canvas_px, _LINES_PX))
 
 
-def _shade_of(canvas: Image, face: TrackedFace, crop: CropFrame, share: float, encoding: NetworkEncoding) -> SkinShade:
+def _shade_of(
+    canvas: Image, face: TrackedFace, crop: CropFrame, encoding: NetworkEncoding, share: float
+) -> SkinShade | None:
+    """The skin whose shadows are to have its hue; None = they keep that of the network."""
+    if share == 0:
+        return None
     landmarks = apply_affine(crop.canvas_from_plate(canvas.shape[0]), face.landmarks[:, :2])
     return SkinShade(canvas, landmarks, share, encoding.curve)
 
