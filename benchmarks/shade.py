@@ -2,7 +2,7 @@
 
 Of each old portrait the logarithm of linear light is split into bands of detail, and in the skin that is darker than
 its surroundings by five per cent the means of the three channels are divided by that of the luminance: what lines do to
-red, green and blue.  ``nuke_reage.imaging.lines.SHADE_OF_SKIN`` was read off the coarse band.  Grey hair is red, green
+red, green and blue.  ``nuke_reage.imaging.shade.SHADE_OF_SKIN`` was read off the coarse band.  Grey hair is red, green
 and blue as encoded over their luminance, at four luminances; ``nuke_reage.training.hair`` greys like the greyest
 quarter.  Shown are medians and quartiles over the people.
 """

@@ -16,12 +16,13 @@ from nuke_reage.faces.backends.mediapipe import MediapipeBackend
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.face_mask import face_mask
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
-from nuke_reage.imaging.lines import SHADE_OF_SKIN, FaceLines
+from nuke_reage.imaging.lines import FaceLines
 from nuke_reage.imaging.mesh import FaceMesh
 from nuke_reage.imaging.protect import protect_mattes
 from nuke_reage.imaging.regions import region_mattes, region_weights
 from nuke_reage.imaging.relief import Relief
 from nuke_reage.imaging.sampling import warp
+from nuke_reage.imaging.shade import SHADE_OF_SKIN
 from nuke_reage.imaging.skin import skin_matte
 from nuke_reage.pipeline.predictors import PredictorCache
 from nuke_reage.training.portraits import crop_face

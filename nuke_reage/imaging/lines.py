@@ -24,13 +24,7 @@ from nuke_reage.imaging.relief import Relief, fit_light
 from nuke_reage.imaging.sharpness import edge_blur_px
 from nuke_reage.imaging.skin import skin_matte
 
-__all__ = ["SHADE_OF_SKIN", "FaceLines"]
-
-SHADE_OF_SKIN = np.array([0.74, 1.15, 1.42], np.float32)
-"""How much of a line each of red, green and blue gets: light that has been under the skin fills shadows with red.
-
-Measured by ``python -m benchmarks shade`` in the lines of 92 portraits of people of 62 and older.
-"""
+__all__ = ["FaceLines"]
 
 _MEAN_PX = 512
 _SMALL_PX = 256
@@ -78,7 +72,8 @@ class FaceLines:
 
         Returns:
             (side, side) float32, natural logarithm of a factor on linear light, for each channel times
-            :data:`SHADE_OF_SKIN`.  0 beyond the face, on eyes, lips, brows, hair and glasses, and where nothing ages.
+            :data:`~nuke_reage.imaging.shade.SHADE_OF_SKIN`.  0 beyond the face, on eyes, lips, brows, hair and
+            glasses, and where nothing ages.
         """
         if isinstance(target_age_years, np.ndarray):
             years: float | FloatArray = np.maximum(_resized(target_age_years, self._side_px), source_age_years)

@@ -73,7 +73,7 @@ class ModelDescriptor:
         tile_px: side of the largest square that the network is run on in one pass, in ordinary use.
         max_canvas_px: side of the largest canvas worth using; above ``tile_px`` the canvas is tiled at native scale.
         lines: gain on the lines of age that are drawn beside its delta, 0..3; 0 for a network that draws its own.
-        shade: hue of what its delta darkens on skin, 0..1: the share of :data:`nuke_reage.imaging.lines.SHADE_OF_SKIN`
+        shade: hue of what its delta darkens on skin, 0..1: the share of :data:`nuke_reage.imaging.shade.SHADE_OF_SKIN`
             that broad shadows get; 0 leaves the network's own hue.
         licence: SPDX identifier, or words.
         commercial_use: whether the licence lets results be used commercially.

@@ -20,11 +20,11 @@ from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.encoding import NetworkEncoding
 from nuke_reage.imaging.face_mask import face_mask, face_size_px, mask_window
 from nuke_reage.imaging.geometry import CropFrame, Window, apply_affine
-from nuke_reage.imaging.lines import SHADE_OF_SKIN, FaceLines
+from nuke_reage.imaging.lines import FaceLines
 from nuke_reage.imaging.protect import protect_mattes
 from nuke_reage.imaging.regions import region_mattes, region_weights
 from nuke_reage.imaging.sampling import warp_back
-from nuke_reage.imaging.shade import SkinShade
+from nuke_reage.imaging.shade import SHADE_OF_SKIN, SkinShade
 from nuke_reage.imaging.skin import skin_matte
 from nuke_reage.media.plate import Plate
 from nuke_reage.models.backends import Predictor

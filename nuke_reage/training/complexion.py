@@ -8,8 +8,8 @@ import numpy as np
 
 from nuke_reage.imaging.anatomy import FaceParts
 from nuke_reage.imaging.arrays import FloatArray
-from nuke_reage.imaging.lines import SHADE_OF_SKIN
 from nuke_reage.imaging.mesh import blur
+from nuke_reage.imaging.shade import SHADE_OF_SKIN
 from nuke_reage.training.statistics import luminance
 
 __all__ = ["Complexion", "tinted"]

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import LUMA_WEIGHTS
 from nuke_reage.imaging.head import canonical_mesh
-from nuke_reage.imaging.lines import SHADE_OF_SKIN
-from nuke_reage.imaging.shade import SkinShade
+from nuke_reage.imaging.shade import SHADE_OF_SKIN, SkinShade
 
 SIDE = 128
 PALE, DARK = (0.90, 0.76, 0.68), (0.42, 0.28, 0.22)

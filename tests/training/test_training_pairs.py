@@ -16,8 +16,8 @@ from nuke_reage.faces.canonical import canonical_mesh
 from nuke_reage.imaging.anatomy import face_parts
 from nuke_reage.imaging.face_mask import face_mask
 from nuke_reage.imaging.geometry import Window
-from nuke_reage.imaging.lines import SHADE_OF_SKIN
 from nuke_reage.imaging.mesh import FaceMesh, blur, masked_blur
+from nuke_reage.imaging.shade import SHADE_OF_SKIN
 from nuke_reage.training.aging import Ager, Strengths
 from nuke_reage.training.hair import Hair, HairFinder, recolour
 from nuke_reage.training.layout import list_people
