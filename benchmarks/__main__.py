@@ -14,7 +14,7 @@ def main() -> int:
     names = sorted(
         one.name
         for one in pkgutil.iter_modules([str(Path(__file__).parent)])
-        if one.name not in {"__main__", "attack", "mutate", "plates", "soak_worker"}
+        if one.name not in {"__main__", "attack", "mutate", "plates", "soak_bench", "soak_worker"}
     )
     if len(sys.argv) < 2 or sys.argv[1] not in names:
         print(f"usage: python -m benchmarks {{{','.join(names)}}} [--help]", file=sys.stderr)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.soak import Bench
+    from benchmarks.soak_bench import Bench
     from nuke_reage.client.session import WorkerSession
 
 __all__ = ["MOMENTS", "worker_kills"]

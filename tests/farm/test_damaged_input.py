@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.mutate import mutate_json
-from benchmarks.soak import Bench, attack
+from benchmarks.soak import attack
+from benchmarks.soak_bench import Bench
 from nuke_reage.core.ages import AgeCurve
 from nuke_reage.core.errors import MediaError, ReageError, WorkerError
 from nuke_reage.core.job import JobSpec, load_job

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.soak import Bench, full_disk, kills, mounted, pixels_of, writers
+from benchmarks.soak import full_disk, kills, mounted, writers
+from benchmarks.soak_bench import Bench, pixels_of
 from benchmarks.soak_worker import worker_kills
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nothing_lost")]
