@@ -195,18 +195,17 @@ def reage_ladder(
     with ThreadPoolExecutor(1, "reage-mattes") as beside:
         # They need the landmarks only, and the network leaves a thread of Python idle.
         mattes = beside.submit(_mattes, face, window, bare, aspect, extras)
-        shade = beside.submit(
-            _shade_of, canvas, face, crop, encoding, predictor.descriptor.shade if model.shade else 0.0
-        )
+        share = predictor.descriptor.shade if model.shade else 0.0
+        shade = beside.submit(_shade_of, canvas, corner, face, crop, encoding, share)
         changes = predict_ladder(predictor, canvas, source_age_years, ages, region=region, tiling=model.tiling)
         for wanted in ages_again:
             lines = beside.submit(_shading, lines_of_face, crop, window, source_age_years, wanted, gain)
-            change = next(changes)
+            change = next(changes)[region]
             shade_of_skin = shade.result()
             if shade_of_skin is not None:
                 change = shade_of_skin.shaded(change, model.shade)
             back = crop.plate_from_canvas(plan.canvas_px)
-            encoded_delta = warp_back(change[region], back, window, canvas_window=corner)
+            encoded_delta = warp_back(change, back, window, canvas_window=corner)
             # What refinement and roto take away stays in the delta: they may be done again by hand.
             encoded_delta[bare == 0.0] = 0.0
             shading = lines.result()
@@ -234,13 +233,15 @@ def _lines_of(canvas: Image, face: TrackedFace, crop: CropFrame) -> FaceLines:
 
 
 def _shade_of(
-    canvas: Image, face: TrackedFace, crop: CropFrame, encoding: NetworkEncoding, share: float
+    canvas: Image, part: Window, face: TrackedFace, crop: CropFrame, encoding: NetworkEncoding, share: float
 ) -> SkinShade | None:
-    """The skin whose shadows are to have its hue; None = they keep that of the network."""
+    """The skin in a part of the canvas whose shadows are to have its hue; None = they keep that of the network."""
     if share == 0:
         return None
     landmarks = apply_affine(crop.canvas_from_plate(canvas.shape[0]), face.landmarks[:, :2])
-    return SkinShade(canvas, landmarks, share, encoding.curve)
+    corner = np.array([part.x_min, part.y_min], np.float32)
+    shown = canvas[part.y_min : part.y_max, part.x_min : part.x_max]
+    return SkinShade(shown, landmarks - corner, share, encoding.curve)
 
 
 def _shading(
