@@ -102,3 +102,9 @@ def test_between_lighter_and_darker_there_is_no_step():
     assert falls[0] > 0.03 > -0.14 > falls[-1]
     assert not np.any(moved[0]) and np.abs(moved[-1]).max() > 0.03
     assert np.abs(np.diff(np.array(moved), axis=0)).max() < 0.003
+
+
+def test_a_picture_without_skin_keeps_the_networks_hue():
+    picture = np.zeros((SIDE, SIDE, 3), np.float32)
+    delta = np.full_like(picture, -0.1)
+    assert np.array_equal(SkinShade(picture, POINTS, 0.6, CURVE).shaded(delta), delta)
