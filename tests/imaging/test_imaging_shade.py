@@ -80,13 +80,15 @@ def test_any_change_stays_finite_and_as_dark(change, skin, share):
 
 def test_light_beyond_float_and_black_are_left_to_the_network():
     picture = face_of(PALE)
-    picture[70, 44], picture[71, 45] = 24.0, -0.02
+    picture[70, 44], picture[71, 45], picture[69, 43, 2] = 24.0, -0.02, -0.01
     assert np.isinf(light_of(picture)[70, 44]).all()
     delta = np.full_like(picture, -0.1)
-    delta[70, 44] = -3.0
+    delta[70, 44], delta[69, 43, 2] = -3.0, 0.1
     assert np.isfinite(light_of(picture + delta)).all()
     shaded = SkinShade(picture, POINTS, 0.6, CURVE).shaded(delta)
-    assert np.isfinite(shaded).all() and np.array_equal(shaded[[70, 71], [44, 45]], delta[[70, 71], [44, 45]])
+    assert np.isfinite(shaded).all() and np.array_equal(
+        shaded[[69, 70, 71], [43, 44, 45]], delta[[69, 70, 71], [43, 44, 45]]
+    )
     assert np.abs(shaded[72, 46] + 0.1).max() > 0.005
 
 
