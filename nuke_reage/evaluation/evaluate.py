@@ -231,7 +231,7 @@ class _Judge:
                     nothing_identity=identity.distance(source, truth, landmarks)
                     if identity and truth is not None and asked != years
                     else None,
-                    skin=skin_change(source, result, mask, landmarks),
+                    skin=skin_change(source, result, sitting.skin),
                 )
             )
             self._sheets.add(self._label, sitter.data_set, sitter.name, (years, asked), (source, result, truth))

@@ -151,7 +151,8 @@ def _rows(models: tuple[ModelReport, ...], people: bool) -> Iterator[Row]:
         yield row(section, f"red over green, {age}", lambda one, age=age: _skin(one, age, "redder"), "zero", 1)
         yield row(section, f"blue over green, {age}", lambda one, age=age: _skin(one, age, "bluer"), "zero", 1)
         yield row(section, f"light, {age}", lambda one, age=age: _skin(one, age, "lighter"), "zero", 1)
-    yield row(section, "red over green of the reddest picture", lambda one: 100.0 * _of(one.skin, "reddest"), "zero", 1)
+    cast = "red over green, farthest from 0"
+    yield row(section, cast, lambda one: 100.0 * _of(one.skin, "strongest_cast"), "zero", 1)
     yield row(section, "red over green of folds", lambda one: _skin(one, "oldest", "folds_redder"), "", 1)
     yield row(section, "blue over green of folds", lambda one: _skin(one, "oldest", "folds_bluer"), "", 1)
     yield row(section, "  of the bluest", lambda one: 100.0 * _of(one.skin, "bluest_folds"), "low", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from nuke_reage.faces.types import TrackedFace
 from nuke_reage.imaging.encoding import NetworkEncoding
 from nuke_reage.imaging.face_mask import face_mask, mask_window
 from nuke_reage.imaging.geometry import Window
+from nuke_reage.imaging.skin import skin_matte
 from nuke_reage.media.plate import Plate
 from nuke_reage.media.sequence import open_plate
 from nuke_reage.pipeline.canvas import CanvasPlan, face_window, plan_canvas
@@ -110,6 +112,11 @@ class Sitting:
         """(H, W) float32: the face mask of default settings."""
         self.source: Image = self.shown(self._plate)
         """(H, W, 3) float32: the untouched frame."""
+
+    @cached_property
+    def skin(self) -> Image:
+        """(H, W) float32: where the face shows bare skin inside the mask."""
+        return self.mask * skin_matte(self.source, self.landmarks, features=False)
 
     @property
     def landmarks(self) -> npt.NDArray[np.float32]:

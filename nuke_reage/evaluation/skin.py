@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from nuke_reage.imaging.encoding import DisplayCurve
 from nuke_reage.imaging.gamut import LUMA_WEIGHTS
-from nuke_reage.imaging.skin import skin_matte
 
 __all__ = ["SkinChange", "SkinScore", "skin_change", "skin_score"]
 
@@ -50,35 +49,34 @@ class SkinScore:
     Attributes:
         oldest: means over the pictures.
         youngest: likewise; folds mean nothing there, for they go.
-        reddest: ``redder`` of the picture at its oldest in which it is farthest from 0.
+        strongest_cast: ``redder`` of the picture at its oldest in which it is farthest from 0.
         bluest_folds: greatest ``folds_bluer`` of a picture at its oldest.
         by_picture: change of each picture by the age asked for.
     """
 
     oldest: SkinChange
     youngest: SkinChange
-    reddest: float
+    strongest_cast: float
     bluest_folds: float
     by_picture: dict[str, dict[str, SkinChange]]
 
 
-def skin_change(source: Image, result: Image, mask: Image, landmarks: npt.ArrayLike) -> SkinChange | None:
+def skin_change(source: Image, result: Image, skin: Image) -> SkinChange | None:
     """Compare the skin of two pictures of one face.
 
     Args:
         source: (H, W, 3) float32 as a screen shows it, unbounded.
         result: the same shape.
-        mask: (H, W) weights of the face, at least 0.
-        landmarks: (468, 2) pixels of the pictures.
+        skin: (H, W) weights of the face's skin, 0..1.
 
     Returns:
         None where no skin is seen.
     """
-    weight = mask * skin_matte(np.clip(source, 0.0, None), landmarks, features=False)
-    seen = weight > 0.05
+    seen = skin > 0.05
     if not seen.any():
         return None
-    share = (weight[seen] / weight[seen].sum(dtype=np.float64)).astype(np.float64)
+    share = skin[seen].astype(np.float64)
+    share /= share.sum()
     curve = DisplayCurve()
     before, after = (np.maximum(curve.decode(one[seen]), _BLACK).astype(np.float64) for one in (source, result))
     was, now = share @ before, share @ after

@@ -171,13 +171,16 @@ def reage_ladder(
         yield from (None for _ in target_ages_years)
         return
     canvas = canvas_image(plate, crop, plan.canvas_px, encoding)
+    # The landmarks on it, which goes with the head, so that no raster of what is measured there shows in a move.
+    placed = apply_affine(crop.canvas_from_plate(plan.canvas_px), face.landmarks[:, :2])
     size_px = face_size_px(face.landmarks, pixel_aspect=aspect)
     drawn = face_mask(face.landmarks, window, pixel_aspect=aspect, **outline_of(mask))
     bare = _as_stored(faded_at_border(drawn, crop, window, max(mask.feather * size_px / 2, 1.0) / crop.side_px))
     soft = _by_hand(bare, plate, window, extras.maps)
+    back = crop.plate_from_canvas(plan.canvas_px)
     if mask.refine > 0:
         # Resampling swings a hair beyond 0 and 1.
-        skin = np.clip(_skin(canvas, face, crop, window), 0, 1)
+        skin = np.clip(warp_back(skin_matte(canvas, placed), back, window, filter="linear"), 0, 1)
         soft = soft * (1 - np.float32(mask.refine) * (1 - skin))
     layers = FrameLayers(
         window,
@@ -188,7 +191,7 @@ def reage_ladder(
     field_of_ages = age_field(plate, face, crop, plan.canvas_px, extras.region_years, extras.maps.ages, extras.age_map)
     ages, ages_again = tee(field_of_ages.at(age) for age in target_ages_years)
     gain = predictor.descriptor.lines * model.lines
-    lines_of_face = cache(partial(_lines_of, canvas, face, crop))
+    lines_of_face = cache(partial(FaceLines, canvas, placed, max(plan.canvas_px, _LINES_PX)))
     to_delta = encoding.delta_maker(plate.rgb[window.slices_in(plate.data_window)])
     region = (plan.rows, plan.columns)
     corner = Window(plan.columns.start, plan.rows.start, plan.columns.stop, plan.rows.stop)
@@ -196,15 +199,14 @@ def reage_ladder(
         # They need the landmarks only, and the network leaves a thread of Python idle.
         mattes = beside.submit(_mattes, face, window, bare, aspect, extras)
         share = predictor.descriptor.shade if model.shade else 0.0
-        shade = beside.submit(_shade_of, canvas, corner, face, crop, encoding, share)
+        on_part = placed - (corner.x_min, corner.y_min)
+        shade = beside.submit(SkinShade, canvas[region], on_part, share, encoding.curve) if share else None
         changes = predict_ladder(predictor, canvas, source_age_years, ages, region=region, tiling=model.tiling)
         for wanted in ages_again:
             lines = beside.submit(_shading, lines_of_face, crop, window, source_age_years, wanted, gain)
             change = next(changes)[region]
-            shade_of_skin = shade.result()
-            if shade_of_skin is not None:
-                change = shade_of_skin.shaded(change, model.shade)
-            back = crop.plate_from_canvas(plan.canvas_px)
+            if shade is not None:
+                change = shade.result().shaded(change, model.shade)
             encoded_delta = warp_back(change, back, window, canvas_window=corner)
             # What refinement and roto take away stays in the delta: they may be done again by hand.
             encoded_delta[bare == 0.0] = 0.0
@@ -224,24 +226,6 @@ def _mattes(
         region_mattes(region_weights(points, window, pixel_aspect=aspect), mask) if extras.regions else None,
         protect_mattes(points, window, pixel_aspect=aspect) if extras.protect else None,
     )
-
-
-def _lines_of(canvas: Image, face: TrackedFace, crop: CropFrame) -> FaceLines:
-    canvas_px = canvas.shape[0]
-    landmarks = apply_affine(crop.canvas_from_plate(canvas_px), face.landmarks[:, :2])
-    return FaceLines(canvas, landmarks, max(canvas_px, _LINES_PX))
-
-
-def _shade_of(
-    canvas: Image, part: Window, face: TrackedFace, crop: CropFrame, encoding: NetworkEncoding, share: float
-) -> SkinShade | None:
-    """The skin in a part of the canvas whose shadows are to have its hue; None = they keep that of the network."""
-    if share == 0:
-        return None
-    landmarks = apply_affine(crop.canvas_from_plate(canvas.shape[0]), face.landmarks[:, :2])
-    corner = np.array([part.x_min, part.y_min], np.float32)
-    shown = canvas[part.y_min : part.y_max, part.x_min : part.x_max]
-    return SkinShade(shown, landmarks - corner, share, encoding.curve)
 
 
 def _shading(
@@ -284,10 +268,3 @@ def _by_hand(mask: Image, plate: Plate, window: Window, maps: FrameMaps) -> Imag
     if maps.holdout is not None:
         mask = mask * (1 - maps.holdout[part])
     return mask
-
-
-def _skin(canvas: Image, face: TrackedFace, crop: CropFrame, window: Window) -> Image:
-    """Where skin is seen.  Measured on the canvas, which goes with the head, so that no raster shows in a move."""
-    canvas_px = canvas.shape[0]
-    landmarks = apply_affine(crop.canvas_from_plate(canvas_px), face.landmarks[:, :2])
-    return warp_back(skin_matte(canvas, landmarks), crop.plate_from_canvas(canvas_px), window, filter="linear")

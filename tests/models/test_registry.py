@@ -142,7 +142,7 @@ def test_a_card_of_other_weights_is_not_shown(registry: Registry, make_model):
 
 
 def test_the_mean_of_two_models_lies_between_them_and_keeps_the_stricter_terms(registry: Registry, make_model):
-    free = make_model("free", commercial_use=True, lines=1.0)
+    free = make_model("free", commercial_use=True, lines=1.0, shade=0.6)
     bound = make_model("bound", commercial_use=False, lines=2.0, licence="CC-BY-4.0")
     shifted = {key: value + (0.5 if key == "final_conv.bias" else 0.0) for key, value in formula_state_dict(4).items()}
     save_weights(shifted, bound.weights_path, dtype="float32", metadata={})
@@ -153,7 +153,11 @@ def test_the_mean_of_two_models_lies_between_them_and_keeps_the_stricter_terms(r
     given = torch.full((1, 5, 64, 64), 0.4)
     delta = load_network(mean)(given) - load_network(free)(given)
     assert float(delta.mean()) == pytest.approx(0.125, abs=2e-3) and float(delta.std()) < 1e-3
-    assert mean.lines == 1.25 and not mean.commercial_use and mean.licence == "CC0-1.0; CC-BY-4.0"
+    assert (
+        (mean.lines, mean.shade) == pytest.approx((1.25, 0.45))
+        and not mean.commercial_use
+        and mean.licence == "CC0-1.0; CC-BY-4.0"
+    )
     assert registry.verify("mean") == mean
     assert all(one.sha256 in mean.card() for one in (mean, free, registry.get("bound")))
     assert code(registry.average, {"free": 1.0, "bound": 1.0}, "mean") == "name-taken"

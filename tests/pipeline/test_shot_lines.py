@@ -135,15 +135,3 @@ def test_shade_is_turned_down_by_hand(shots, plate, baked, tmp_path, shade_model
     assert np.array_equal(own, deltas["skin", 0.0])
     full, half = (np.abs(deltas["skin", gain] - own).sum() for gain in (1.0, 0.5))
     assert 0.4 * full < half < 0.6 * full
-
-
-def test_equal_ages_have_no_shade(shots, plate, baked, tmp_path, shade_models):
-    track = str(baked / "shot.track.json")
-    deltas = []
-    for name, model in shade_models.items():
-        job = shots.job(
-            plate, tmp_path / name / "o.####.exr", track=track, model=model, source_age="40", target_age="40"
-        )
-        shots.bake(job, "1003")
-        deltas.append(shots.layers(tmp_path / name / "o.1003.exr")["delta"].astype(np.float64))
-    assert np.abs(deltas[1] - deltas[0]).max() < 1e-3
